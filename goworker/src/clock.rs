@@ -1,0 +1,130 @@
+//! Time and randomness, injected: nothing else in the crate reads a clock or draws a number.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// An instant on the wall clock, in milliseconds since 1970 (UTC). Text form: RFC 3339.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The instant that lies `millis` milliseconds after 1970-01-01T00:00:00Z.
+    pub const fn from_millis(millis: i64) -> Self {
+        Timestamp(millis)
+    }
+
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// The instant `duration` later, at most the last one that can be told.
+    pub fn after(self, duration: Duration) -> Self {
+        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Timestamp(self.0.saturating_add(millis))
+    }
+
+    /// The time from `earlier` to `self`, zero if `earlier` is later.
+    pub fn since(self, earlier: Timestamp) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(instant) => write!(f, "{instant:.3}"),
+            // Beyond the year 9999 there is no RFC 3339 form.
+            Err(_) => write!(f, "{}ms", self.0),
+        }
+    }
+}
+
+impl std::str::FromStr for Timestamp {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse::<jiff::Timestamp>()
+            .map(|instant| Timestamp(instant.as_millisecond()))
+            .map_err(|_| format!("`{text}` is not an instant; write RFC 3339, such as \"2026-11-24T03:00:00Z\""))
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+/// Tells the wall-clock time: the system's, or one that follows tokio's (possibly paused) clock.
+#[derive(Debug, Clone)]
+pub struct Clock(Source);
+
+#[derive(Debug, Clone)]
+enum Source {
+    System,
+    Virtual { epoch: Timestamp, origin: tokio::time::Instant },
+}
+
+impl Clock {
+    /// The system's clock.
+    pub fn system() -> Self {
+        Clock(Source::System)
+    }
+
+    /// A clock that shows `epoch` now and advances with tokio's time, so that a paused runtime pauses it too.
+    pub fn starting_at(epoch: Timestamp) -> Self {
+        Clock(Source::Virtual { epoch, origin: tokio::time::Instant::now() })
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        match &self.0 {
+            Source::System => {
+                let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                Timestamp(i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
+            }
+            Source::Virtual { epoch, origin } => epoch.after(origin.elapsed()),
+        }
+    }
+}
+
+/// A source of randomness: jitter and ids come from here. Clones share one stream.
+#[derive(Debug, Clone)]
+pub struct Random(Arc<Mutex<fastrand::Rng>>);
+
+impl Random {
+    /// Seeded by the operating system.
+    pub fn system() -> Self {
+        Random(Arc::new(Mutex::new(fastrand::Rng::new())))
+    }
+
+    /// A stream that is the same for the same seed.
+    pub fn seeded(seed: u64) -> Self {
+        Random(Arc::new(Mutex::new(fastrand::Rng::with_seed(seed))))
+    }
+
+    /// A number in `0.0..1.0`.
+    pub fn fraction(&self) -> f64 {
+        self.with(fastrand::Rng::f64)
+    }
+
+    /// 128 random bits.
+    pub fn bits(&self) -> u128 {
+        self.with(|rng| rng.u128(..))
+    }
+
+    fn with<T>(&self, draw: impl FnOnce(&mut fastrand::Rng) -> T) -> T {
+        draw(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,501 @@
+//! A job: what to do, in GoWorker's wire format plus optional fields.
+//!
+//! ```
+//! use goworker::{Ids, Job};
+//!
+//! let line = r#"{"name":"greet","type":"lua","params":{"who":"world","n":9007199254740993},"retries":3}"#;
+//! let parsed = Job::parse(line.as_bytes(), &Ids::system()).unwrap();
+//! assert_eq!(parsed.job.params.get(), r#"{"who":"world","n":9007199254740993}"#); // byte for byte
+//! ```
+
+use std::borrow::Cow;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::de::{self, DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use crate::clock::{Clock, Random, Timestamp};
+use crate::units::Dur;
+
+/// The name of a job, unique in its queue: 1–128 characters of `[A-Za-z0-9_.:-]`. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct JobId(Arc<str>);
+
+impl JobId {
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The id of the job that tells `handler` that this job is dead: `ID:HANDLER`.
+    ///
+    /// An id too long for that keeps its beginning; a hash of the whole tells it from its neighbours.
+    pub fn for_handler(&self, handler: &str) -> JobId {
+        let whole = format!("{}:{handler}", self.0);
+        if whole.len() <= JobId::MAX {
+            return JobId(whole.into());
+        }
+        let mut hasher = std::hash::DefaultHasher::new();
+        whole.hash(&mut hasher);
+        let kept = &whole[..JobId::MAX - 17];
+        JobId(format!("{kept}.{:016x}", hasher.finish()).into())
+    }
+
+    /// The longest id, in characters.
+    pub const MAX: usize = 128;
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for JobId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | ':' | '-');
+        if text.is_empty() || text.len() > JobId::MAX || !text.chars().all(allowed) {
+            return Err(format!(
+                "`{}` is not a job id; allowed are 1 to {} characters of A-Z a-z 0-9 _ . : -",
+                text.escape_debug(),
+                JobId::MAX
+            ));
+        }
+        Ok(JobId(text.into()))
+    }
+}
+
+impl<'de> Deserialize<'de> for JobId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Cow::<'de, str>::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// Makes ids for jobs that come without one: UUID v7, so that they sort by time.
+#[derive(Debug, Clone)]
+pub struct Ids {
+    clock: Clock,
+    random: Random,
+}
+
+impl Ids {
+    /// Ids from the given clock and randomness.
+    pub fn new(clock: Clock, random: Random) -> Self {
+        Ids { clock, random }
+    }
+
+    /// Ids from the system's clock and randomness.
+    pub fn system() -> Self {
+        Ids::new(Clock::system(), Random::system())
+    }
+
+    /// The next id.
+    pub fn next(&self) -> JobId {
+        let millis = u64::try_from(self.clock.now().as_millis()).unwrap_or(0);
+        let random = self.random.bits().to_be_bytes();
+        let mut bytes = [0; 10];
+        bytes.copy_from_slice(&random[..10]);
+        let uuid = uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid();
+        let mut text = uuid::Uuid::encode_buffer();
+        JobId(Arc::from(&*uuid.hyphenated().encode_lower(&mut text)))
+    }
+}
+
+/// What to do. The order of the fields is the order on the wire.
+///
+/// [`Job::parse`] reads it, [`Job::to_json`] writes it; both keep `params` byte for byte.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Job {
+    /// Unique in its queue.
+    pub id: JobId,
+    /// Which worker runs it: a key of `workers` in the configuration.
+    #[serde(rename = "type")]
+    pub job_type: String,
+    /// What to run: the script of a `lua` worker, a label for others. May be empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// The job's arguments: any JSON, carried byte for byte.
+    pub params: Params,
+    /// How many times to try again after the first attempt; over the worker's setting, over the config's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retries: Option<u32>,
+    /// Whether the output is kept: `cli` keeps its stdout only if true, others keep unless false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capture_output: Option<bool>,
+    /// −100 to 100; higher starts earlier, and waiting makes up for a lower one.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub priority: i8,
+    /// Not to be started before this instant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_at: Option<Timestamp>,
+    /// Not to be started until this long after it was accepted. At most one of `run_at` and `delay`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delay: Option<Dur>,
+    /// Not to be started after this instant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// The longest time one attempt may take; the shorter of this and the worker's counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Dur>,
+    /// Which jobs count as the same, and for how long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unique: Option<Unique>,
+    /// Labels to find it by.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Free data of the producer; fields that the format does not know are kept here.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub meta: Map<String, Value>,
+    /// W3C trace context, carried as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_zero(priority: &i8) -> bool {
+    *priority == 0
+}
+
+/// Which jobs count as the same, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unique {
+    /// Jobs with this key are the same job.
+    pub key: String,
+    /// For how long the key is held; until the job has ended if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Dur>,
+}
+
+/// A job as it was read, and what deserves a warning: fields that the format does not know.
+#[derive(Debug, Clone)]
+pub struct Parsed {
+    /// The job.
+    pub job: Job,
+    /// Top-level fields that were unknown and are now in `meta`.
+    pub unknown: Vec<String>,
+}
+
+/// Why a text is not a job, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}{message}", At(path))]
+pub struct JobError {
+    /// The JSON path of what is wrong, such as `params.lines[2]`; empty for the whole.
+    pub path: String,
+    /// What is wrong, and what would be right.
+    pub message: String,
+    /// Line in the text, from 1; 0 if the fault has no place.
+    pub line: usize,
+    /// Column in that line, from 1; 0 if the fault has no place.
+    pub column: usize,
+}
+
+/// Prints a path as the beginning of a message.
+struct At<'a>(&'a str);
+
+impl fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, "{}: ", self.0) }
+    }
+}
+
+impl JobError {
+    fn at(path: impl Into<String>, message: impl Into<String>) -> Self {
+        JobError { path: path.into(), message: message.into(), line: 0, column: 0 }
+    }
+
+    fn from_json(error: serde_path_to_error::Error<serde_json::Error>, prefix: &str) -> Self {
+        let inner = error.path().to_string();
+        let path = match (prefix, inner.as_str()) {
+            (prefix, ".") => prefix.to_owned(),
+            ("", inner) => inner.to_owned(),
+            (prefix, inner) if inner.starts_with('[') => format!("{prefix}{inner}"),
+            (prefix, inner) => format!("{prefix}.{inner}"),
+        };
+        let error = error.into_inner();
+        let (line, column) = (error.line(), error.column());
+        // serde_json appends its own position, which callers print from `line` and `column`.
+        let text = error.to_string();
+        let message = text.split(" at line ").next().unwrap_or(&text).to_owned();
+        JobError { path, message, line, column }
+    }
+}
+
+impl Job {
+    /// A job with an id, a type and no more.
+    pub fn new(id: JobId, job_type: impl Into<String>) -> Self {
+        Job {
+            id,
+            job_type: job_type.into(),
+            name: String::new(),
+            params: Params::default(),
+            retries: None,
+            capture_output: None,
+            priority: 0,
+            run_at: None,
+            delay: None,
+            expires_at: None,
+            timeout: None,
+            unique: None,
+            tags: Vec::new(),
+            meta: Map::new(),
+            traceparent: None,
+        }
+    }
+
+    /// Reads one job from JSON; a job without an `id` gets one of `ids`.
+    ///
+    /// # Errors
+    /// When the text is not JSON, a field has the wrong form, or `type` is missing; the error names the JSON path.
+    pub fn parse(json: &[u8], ids: &Ids) -> Result<Parsed, JobError> {
+        let mut deserializer = serde_json::Deserializer::from_slice(json);
+        let wire: Wire = serde_path_to_error::deserialize(&mut deserializer).map_err(|e| JobError::from_json(e, ""))?;
+        deserializer.end().map_err(|e| JobError {
+            line: e.line(),
+            column: e.column(),
+            ..JobError::at("", "a job is one JSON object; text follows it")
+        })?;
+        wire.into_job(ids)
+    }
+
+    /// The job as one line of JSON, in the form that [`Job::parse`] reads.
+    pub fn to_json(&self) -> String {
+        // Every field is a string, a number, or JSON already: nothing here can fail to serialize.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The arguments as `T`.
+    ///
+    /// # Errors
+    /// When they do not fit; the error names the JSON path, such as `params.lines[2].label`. Returned from a worker
+    /// (by `?`), it fails the job at once: trying again would not change the arguments.
+    pub fn params<T: DeserializeOwned>(&self) -> Result<T, JobError> {
+        let mut deserializer = serde_json::Deserializer::from_str(self.params.get());
+        serde_path_to_error::deserialize(&mut deserializer).map_err(|e| JobError::from_json(e, "params"))
+    }
+}
+
+/// The arguments of a job: JSON, byte for byte as it came.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct Params(Box<RawValue>);
+
+impl Params {
+    /// The JSON text.
+    pub fn get(&self) -> &str {
+        self.0.get()
+    }
+
+    /// The arguments from a value of the caller.
+    ///
+    /// # Errors
+    /// When the value has no JSON form (a map whose keys are not strings, say).
+    pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, serde_json::Error> {
+        serde_json::value::to_raw_value(value).map(Params)
+    }
+
+    /// The arguments from JSON text.
+    ///
+    /// # Errors
+    /// When the text is not JSON.
+    pub fn from_json(text: String) -> Result<Self, serde_json::Error> {
+        RawValue::from_string(text).map(Params)
+    }
+}
+
+/// `null`: a job without arguments.
+impl Default for Params {
+    fn default() -> Self {
+        Params(RawValue::NULL.to_owned())
+    }
+}
+
+impl PartialEq for Params {
+    fn eq(&self, other: &Self) -> bool {
+        self.get() == other.get()
+    }
+}
+
+/// The fields as they stand in the text.
+#[derive(Default)]
+struct Wire {
+    id: Option<JobId>,
+    job_type: Option<String>,
+    name: Option<String>,
+    params: Option<Box<RawValue>>,
+    retries: Option<u32>,
+    capture_output: Option<bool>,
+    priority: Option<i8>,
+    run_at: Option<Timestamp>,
+    delay: Option<Dur>,
+    expires_at: Option<Timestamp>,
+    timeout: Option<Dur>,
+    unique: Option<Unique>,
+    tags: Option<Vec<String>>,
+    meta: Option<Map<String, Value>>,
+    traceparent: Option<String>,
+    unknown: Vec<(String, Value)>,
+}
+
+impl Wire {
+    fn into_job(self, ids: &Ids) -> Result<Parsed, JobError> {
+        let job_type = self
+            .job_type
+            .filter(|t| !t.is_empty())
+            .ok_or_else(|| JobError::at("type", "missing; it names the worker that runs the job"))?;
+        if self.run_at.is_some() && self.delay.is_some() {
+            return Err(JobError::at("delay", "`run_at` is given too; only one of them can be meant"));
+        }
+        let priority = self.priority.unwrap_or(0);
+        if !(-100..=100).contains(&priority) {
+            return Err(JobError::at("priority", format!("{priority} is out of range; -100 to 100 is allowed")));
+        }
+        let mut meta = self.meta.unwrap_or_default();
+        let mut unknown = Vec::with_capacity(self.unknown.len());
+        for (field, value) in self.unknown {
+            // What the producer wrote into `meta` itself stays.
+            meta.entry(field.clone()).or_insert(value);
+            unknown.push(field);
+        }
+        let job = Job {
+            id: self.id.unwrap_or_else(|| ids.next()),
+            job_type,
+            name: self.name.unwrap_or_default(),
+            params: self.params.map(Params).unwrap_or_default(),
+            retries: self.retries,
+            capture_output: self.capture_output,
+            priority,
+            run_at: self.run_at,
+            delay: self.delay,
+            expires_at: self.expires_at,
+            timeout: self.timeout,
+            unique: self.unique,
+            tags: self.tags.unwrap_or_default(),
+            meta,
+            traceparent: self.traceparent,
+        };
+        Ok(Parsed { job, unknown })
+    }
+}
+
+/// Written by hand because a derived `flatten` would copy `params` through a tree and lose its bytes.
+impl<'de> Deserialize<'de> for Wire {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Wire;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a job: {\"type\": \"...\", \"name\": \"...\", \"params\": {...}}")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Wire, A::Error> {
+                let mut wire = Wire::default();
+                while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+                    match key.as_ref() {
+                        "id" => set(&mut wire.id, "id", &mut map)?,
+                        "type" => set(&mut wire.job_type, "type", &mut map)?,
+                        "name" => set(&mut wire.name, "name", &mut map)?,
+                        "params" => set(&mut wire.params, "params", &mut map)?,
+                        "retries" => set(&mut wire.retries, "retries", &mut map)?,
+                        "capture_output" => set(&mut wire.capture_output, "capture_output", &mut map)?,
+                        "priority" => set(&mut wire.priority, "priority", &mut map)?,
+                        "run_at" => set(&mut wire.run_at, "run_at", &mut map)?,
+                        "delay" => set(&mut wire.delay, "delay", &mut map)?,
+                        "expires_at" => set(&mut wire.expires_at, "expires_at", &mut map)?,
+                        "timeout" => set(&mut wire.timeout, "timeout", &mut map)?,
+                        "unique" => set(&mut wire.unique, "unique", &mut map)?,
+                        "tags" => set(&mut wire.tags, "tags", &mut map)?,
+                        "meta" => set(&mut wire.meta, "meta", &mut map)?,
+                        "traceparent" => set(&mut wire.traceparent, "traceparent", &mut map)?,
+                        _ => wire.unknown.push((key.into_owned(), map.next_value()?)),
+                    }
+                }
+                Ok(wire)
+            }
+        }
+
+        /// A `null` counts as absent, as it does for GoWorker's producers; a field given twice is an error.
+        fn set<'de, T: Deserialize<'de>, A: MapAccess<'de>>(slot: &mut Option<T>, name: &'static str, map: &mut A) -> Result<(), A::Error> {
+            if slot.is_some() {
+                return Err(de::Error::duplicate_field(name));
+            }
+            *slot = map.next_value()?;
+            Ok(())
+        }
+
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Parsed, JobError> {
+        Job::parse(text.as_bytes(), &Ids::new(Clock::system(), Random::seeded(1)))
+    }
+
+    #[test]
+    fn goworker_jobs_keep_working() {
+        let job = parse(r#"{"name":"greet","type":"lua","params":{"who":"world"},"retries":3,"capture_output":true}"#).unwrap().job;
+        assert_eq!((job.job_type.as_str(), job.name.as_str(), job.retries, job.capture_output), ("lua", "greet", Some(3), Some(true)));
+    }
+
+    #[test]
+    fn params_are_carried_byte_for_byte() {
+        let raw = r#"{ "n": 9007199254740993,  "f": 1.0, "e": 1e400 , "s":"\u00fc" }"#;
+        let job = parse(&format!(r#"{{"type":"x","params":{raw}}}"#)).unwrap().job;
+        assert_eq!(job.params.get(), raw);
+        let again = Job::parse(job.to_json().as_bytes(), &Ids::system()).unwrap().job;
+        assert_eq!(again.params.get(), raw);
+        assert_eq!(again.to_json(), job.to_json());
+    }
+
+    #[test]
+    fn unknown_fields_are_kept_in_meta_and_reported() {
+        let parsed = parse(r#"{"type":"x","colour":"red","meta":{"a":1}}"#).unwrap();
+        assert_eq!(parsed.unknown, ["colour"]);
+        assert_eq!(parsed.job.meta["colour"], "red");
+        assert_eq!(parsed.job.meta["a"], 1);
+    }
+
+    #[test]
+    fn errors_name_the_path() {
+        let texts = [
+            r#"{"name":"x"}"#,
+            r#"{"type":"x","retries":-1}"#,
+            r#"{"type":"x","unique":{"key":1}}"#,
+            r#"{"type":"x","delay":30}"#,
+            r#"{"type":"x","priority":101}"#,
+            r#"{"type":"x","id":"a b"}"#,
+            r#"{"type":"x","delay":"1s","run_at":"2026-01-01T00:00:00Z"}"#,
+            r#"{"type":"x"} x"#,
+            r#"{"type":"x","type":"y"}"#,
+            r#"[1]"#,
+            r#"{"type":"x","tags":["a",7]}"#,
+        ];
+        let errors: Vec<String> = texts.iter().map(|text| parse(text).unwrap_err().to_string()).collect();
+        insta::assert_snapshot!(errors.join("\n"));
+    }
+
+    #[test]
+    fn params_that_do_not_fit_name_the_json_path() {
+        #[derive(Debug, Deserialize)]
+        #[allow(dead_code)]
+        struct Lines {
+            lines: Vec<u8>,
+        }
+        let job = parse(r#"{"type":"x","params":{"lines":[1,"two"]}}"#).unwrap().job;
+        assert_eq!(job.params::<Lines>().unwrap_err().to_string(), "params.lines[1]: invalid type: string \"two\", expected u8");
+    }
+}

@@ -1,0 +1,281 @@
+//! Plugins behind one type, whatever their struct: the traits with boxed futures, kept out of authors' sight.
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+
+use crate::job::{Job, JobId};
+use crate::outcome::WorkResult;
+use crate::provider::{Batch, Cursor, Demand, Provider, ProviderError, Renewal, Settled, Setup, Token};
+use crate::queue::{Change, Enqueued, Filter, JobRecord, Queue, QueueStats};
+use crate::worker::{Context, Worker};
+
+/// What a factory builds: a plugin with its settings, not yet started.
+pub enum Plugin {
+    /// A source of jobs.
+    Provider(AnyProvider),
+    /// A store of jobs.
+    Queue(AnyQueue),
+    /// A runner of jobs.
+    Worker(AnyWorker),
+}
+
+impl Plugin {
+    /// Wraps a provider.
+    pub fn provider(provider: impl Provider) -> Self {
+        Plugin::Provider(AnyProvider(Box::new(provider)))
+    }
+
+    /// Wraps a queue.
+    pub fn queue(queue: impl Queue) -> Self {
+        Plugin::Queue(AnyQueue(Box::new(queue)))
+    }
+
+    /// Wraps a worker.
+    pub fn worker(worker: impl Worker) -> Self {
+        Plugin::Worker(AnyWorker(Box::new(worker)))
+    }
+}
+
+impl fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A plugin's settings may hold secrets: its role is all that is shown.
+        f.write_str(match self {
+            Plugin::Provider(_) => "Plugin::Provider",
+            Plugin::Queue(_) => "Plugin::Queue",
+            Plugin::Worker(_) => "Plugin::Worker",
+        })
+    }
+}
+
+macro_rules! any {
+    ($(#[$doc:meta])* $any:ident($dyn:ident) starts as $handle:ident: $($handle_doc:literal)*) => {
+        $(#[$doc])*
+        pub struct $any(pub(crate) Box<dyn $dyn>);
+
+        impl $any {
+            /// Starts the plugin.
+            ///
+            /// # Errors
+            /// Those of its `init`.
+            pub async fn start(mut self, setup: &Setup) -> anyhow::Result<$handle> {
+                self.0.init_boxed(setup).await?;
+                Ok($handle(Arc::from(self.0)))
+            }
+        }
+
+        impl fmt::Debug for $any {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(stringify!($any))
+            }
+        }
+
+        $(#[doc = $handle_doc])*
+        #[derive(Clone)]
+        pub struct $handle(pub(crate) Arc<dyn $dyn>);
+
+        impl fmt::Debug for $handle {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(stringify!($handle))
+            }
+        }
+    };
+}
+
+any!(/** A provider of any struct. */ AnyProvider(DynProvider) starts as ProviderHandle: "A started provider. Clones share it.");
+any!(/** A queue of any struct. */ AnyQueue(DynQueue) starts as QueueHandle: "A started queue. Clones share it.");
+any!(/** A worker of any struct. */ AnyWorker(DynWorker) starts as WorkerHandle: "A started worker. Clones share it.");
+
+pub(crate) trait DynProvider: Send + Sync {
+    fn init_boxed<'a>(&'a mut self, setup: &'a Setup) -> BoxFuture<'a, anyhow::Result<()>>;
+    fn fetch_boxed<'a>(&'a self, demand: &'a Demand) -> BoxFuture<'a, Result<Batch, ProviderError>>;
+    fn ready_boxed<'a>(&'a self, demand: &'a Demand) -> BoxFuture<'a, ()>;
+    fn settle_boxed<'a>(&'a self, settlements: &'a [Settled]) -> BoxFuture<'a, Result<Vec<usize>, ProviderError>>;
+    fn renew_boxed<'a>(&'a self, leases: &'a [Token]) -> BoxFuture<'a, Result<Renewal, ProviderError>>;
+    fn close_boxed(&self) -> BoxFuture<'_, anyhow::Result<()>>;
+    fn selects(&self) -> bool;
+    fn schedules(&self) -> bool;
+    fn finite(&self) -> bool;
+}
+
+impl<P: Provider> DynProvider for P {
+    fn init_boxed<'a>(&'a mut self, setup: &'a Setup) -> BoxFuture<'a, anyhow::Result<()>> {
+        Box::pin(self.init(setup))
+    }
+    fn fetch_boxed<'a>(&'a self, demand: &'a Demand) -> BoxFuture<'a, Result<Batch, ProviderError>> {
+        Box::pin(self.fetch(demand))
+    }
+    fn ready_boxed<'a>(&'a self, demand: &'a Demand) -> BoxFuture<'a, ()> {
+        Box::pin(self.ready(demand))
+    }
+    fn settle_boxed<'a>(&'a self, settlements: &'a [Settled]) -> BoxFuture<'a, Result<Vec<usize>, ProviderError>> {
+        Box::pin(self.settle(settlements))
+    }
+    fn renew_boxed<'a>(&'a self, leases: &'a [Token]) -> BoxFuture<'a, Result<Renewal, ProviderError>> {
+        Box::pin(self.renew(leases))
+    }
+    fn close_boxed(&self) -> BoxFuture<'_, anyhow::Result<()>> {
+        Box::pin(self.close())
+    }
+    fn selects(&self) -> bool {
+        self.selects_by_type()
+    }
+    fn schedules(&self) -> bool {
+        self.keeps_retries()
+    }
+    fn finite(&self) -> bool {
+        self.is_finite()
+    }
+}
+
+type Answer<'a, T> = BoxFuture<'a, Result<T, ProviderError>>;
+
+pub(crate) trait DynQueue: DynProvider {
+    fn enqueue_boxed<'a>(&'a self, jobs: &'a [Arc<Job>], cursor: Option<&'a Cursor>) -> Answer<'a, Vec<Enqueued>>;
+    fn cursor_boxed<'a>(&'a self, name: &'a str) -> Answer<'a, Option<String>>;
+    fn list_boxed<'a>(&'a self, filter: &'a Filter) -> Answer<'a, Vec<JobRecord>>;
+    fn get_boxed<'a>(&'a self, id: &'a JobId) -> Answer<'a, Option<JobRecord>>;
+    fn cancel_boxed<'a>(&'a self, ids: &'a [JobId]) -> Answer<'a, Vec<Change>>;
+    fn retry_boxed<'a>(&'a self, ids: &'a [JobId]) -> Answer<'a, Vec<Change>>;
+    fn delete_boxed<'a>(&'a self, ids: &'a [JobId]) -> Answer<'a, Vec<Change>>;
+    fn stats_boxed(&self) -> Answer<'_, QueueStats>;
+    fn durable(&self) -> bool;
+    fn into_provider(self: Arc<Self>) -> Arc<dyn DynProvider>;
+}
+
+impl<Q: Queue> DynQueue for Q {
+    fn enqueue_boxed<'a>(&'a self, jobs: &'a [Arc<Job>], cursor: Option<&'a Cursor>) -> Answer<'a, Vec<Enqueued>> {
+        Box::pin(self.enqueue(jobs, cursor))
+    }
+    fn cursor_boxed<'a>(&'a self, name: &'a str) -> Answer<'a, Option<String>> {
+        Box::pin(self.cursor(name))
+    }
+    fn list_boxed<'a>(&'a self, filter: &'a Filter) -> Answer<'a, Vec<JobRecord>> {
+        Box::pin(self.list(filter))
+    }
+    fn get_boxed<'a>(&'a self, id: &'a JobId) -> Answer<'a, Option<JobRecord>> {
+        Box::pin(self.get(id))
+    }
+    fn cancel_boxed<'a>(&'a self, ids: &'a [JobId]) -> Answer<'a, Vec<Change>> {
+        Box::pin(self.cancel(ids))
+    }
+    fn retry_boxed<'a>(&'a self, ids: &'a [JobId]) -> Answer<'a, Vec<Change>> {
+        Box::pin(self.retry(ids))
+    }
+    fn delete_boxed<'a>(&'a self, ids: &'a [JobId]) -> Answer<'a, Vec<Change>> {
+        Box::pin(self.delete(ids))
+    }
+    fn stats_boxed(&self) -> Answer<'_, QueueStats> {
+        Box::pin(self.stats())
+    }
+    fn durable(&self) -> bool {
+        self.is_durable()
+    }
+    fn into_provider(self: Arc<Self>) -> Arc<dyn DynProvider> {
+        self
+    }
+}
+
+pub(crate) trait DynWorker: Send + Sync {
+    fn init_boxed<'a>(&'a mut self, setup: &'a Setup) -> BoxFuture<'a, anyhow::Result<()>>;
+    fn work_boxed<'a>(&'a self, job: &'a Job, ctx: &'a Context) -> BoxFuture<'a, WorkResult>;
+    fn close_boxed(&self) -> BoxFuture<'_, anyhow::Result<()>>;
+}
+
+impl<W: Worker> DynWorker for W {
+    fn init_boxed<'a>(&'a mut self, setup: &'a Setup) -> BoxFuture<'a, anyhow::Result<()>> {
+        Box::pin(self.init(setup))
+    }
+    fn work_boxed<'a>(&'a self, job: &'a Job, ctx: &'a Context) -> BoxFuture<'a, WorkResult> {
+        Box::pin(self.work(job, ctx))
+    }
+    fn close_boxed(&self) -> BoxFuture<'_, anyhow::Result<()>> {
+        Box::pin(self.close())
+    }
+}
+
+impl ProviderHandle {
+    /// See [`Provider::close`].
+    ///
+    /// # Errors
+    /// Those of the provider.
+    pub async fn close(&self) -> anyhow::Result<()> {
+        self.0.close_boxed().await
+    }
+}
+
+impl WorkerHandle {
+    /// See [`Worker::work`].
+    ///
+    /// # Errors
+    /// Those of the worker.
+    pub async fn work(&self, job: &Job, ctx: &Context) -> WorkResult {
+        self.0.work_boxed(job, ctx).await
+    }
+}
+
+/// The contract of [`Queue`], and of [`Provider`] beneath it, by the same names.
+#[allow(clippy::missing_errors_doc, reason = "each is described at its trait method")]
+impl QueueHandle {
+    /// The queue seen as a provider.
+    pub fn provider(&self) -> ProviderHandle {
+        ProviderHandle(Arc::clone(&self.0).into_provider())
+    }
+    /// See [`Provider::fetch`].
+    pub async fn fetch(&self, demand: &Demand) -> Result<Batch, ProviderError> {
+        self.0.fetch_boxed(demand).await
+    }
+    /// See [`Provider::ready`].
+    pub async fn ready(&self, demand: &Demand) {
+        self.0.ready_boxed(demand).await;
+    }
+    /// See [`Provider::settle`].
+    pub async fn settle(&self, settlements: &[Settled]) -> Result<Vec<usize>, ProviderError> {
+        self.0.settle_boxed(settlements).await
+    }
+    /// See [`Provider::renew`].
+    pub async fn renew(&self, leases: &[Token]) -> Result<Renewal, ProviderError> {
+        self.0.renew_boxed(leases).await
+    }
+    /// See [`Provider::close`].
+    pub async fn close(&self) -> anyhow::Result<()> {
+        self.0.close_boxed().await
+    }
+    /// See [`Queue::enqueue`].
+    pub async fn enqueue(&self, jobs: &[Arc<Job>], cursor: Option<&Cursor>) -> Result<Vec<Enqueued>, ProviderError> {
+        self.0.enqueue_boxed(jobs, cursor).await
+    }
+    /// See [`Queue::cursor`].
+    pub async fn cursor(&self, name: &str) -> Result<Option<String>, ProviderError> {
+        self.0.cursor_boxed(name).await
+    }
+    /// See [`Queue::list`].
+    pub async fn list(&self, filter: &Filter) -> Result<Vec<JobRecord>, ProviderError> {
+        self.0.list_boxed(filter).await
+    }
+    /// See [`Queue::get`].
+    pub async fn get(&self, id: &JobId) -> Result<Option<JobRecord>, ProviderError> {
+        self.0.get_boxed(id).await
+    }
+    /// See [`Queue::cancel`].
+    pub async fn cancel(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
+        self.0.cancel_boxed(ids).await
+    }
+    /// See [`Queue::retry`].
+    pub async fn retry(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
+        self.0.retry_boxed(ids).await
+    }
+    /// See [`Queue::delete`].
+    pub async fn delete(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
+        self.0.delete_boxed(ids).await
+    }
+    /// See [`Queue::stats`].
+    pub async fn stats(&self) -> Result<QueueStats, ProviderError> {
+        self.0.stats_boxed().await
+    }
+    /// See [`Queue::is_durable`].
+    pub fn is_durable(&self) -> bool {
+        self.0.durable()
+    }
+}

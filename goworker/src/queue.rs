@@ -1,0 +1,234 @@
+//! A provider that also stores jobs: the [`Queue`] trait, and the life of a job in it.
+//!
+//! ```text
+//! scheduled ──due──▶ ready ──fetch──▶ running ──settle──▶ done | dead | cancelled
+//!     ▲                ▲                 │
+//!     └──── retry ─────┴── lease lost ───┘
+//! ```
+
+use std::fmt;
+use std::future::Future;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::job::{Job, JobId};
+use crate::outcome::{Attempt, Failure, Output};
+use crate::provider::{Cursor, Provider, ProviderError};
+
+/// The most jobs that one [`Queue::enqueue`] takes. A call is one atomic step, and a long step would keep leases
+/// from being renewed; more jobs go in several calls.
+pub const MAX_BULK: usize = 1_000;
+
+/// A provider that stores jobs. A struct becomes one by `#[provider(queue)]`.
+///
+/// Every change of a job's state is a compare-and-set on (job, state, token), in one atomic step. The conformance
+/// suite in [`testing`](crate::testing) runs the whole contract against any implementation.
+///
+/// None of these futures may leave a step half done when it is dropped; whether it was done is then unknown.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is marked `#[provider(queue)]` but does not implement `Queue`",
+    note = "write `impl Queue for {Self} {{ .. }}` next to it, or drop `queue` from the attribute"
+)]
+pub trait Queue: Provider {
+    /// Accepts jobs, all or none: when it returns, they are stored as durably as the queue can.
+    ///
+    /// An id that exists creates nothing and answers [`Enqueued::Exists`]; with other content [`Enqueued::Conflict`].
+    /// At most [`MAX_BULK`] jobs. With a cursor, the step is done only if it stands where `from` says.
+    ///
+    /// # Errors
+    /// When nothing was stored: the store cannot accept, the cursor has moved, or there are too many jobs.
+    fn enqueue(&self, jobs: &[Arc<Job>], cursor: Option<&Cursor>) -> impl Future<Output = Result<Vec<Enqueued>, ProviderError>> + Send;
+
+    /// Where a cursor stands.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn cursor(&self, name: &str) -> impl Future<Output = Result<Option<String>, ProviderError>> + Send;
+
+    /// The jobs that `filter` selects, newest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn list(&self, filter: &Filter) -> impl Future<Output = Result<Vec<JobRecord>, ProviderError>> + Send;
+
+    /// One job with all its attempts.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn get(&self, id: &JobId) -> impl Future<Output = Result<Option<JobRecord>, ProviderError>> + Send;
+
+    /// Cancels jobs. One that waits is cancelled at once; a running one is told so at its next renewal.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn cancel(&self, ids: &[JobId]) -> impl Future<Output = Result<Vec<Change>, ProviderError>> + Send;
+
+    /// Makes jobs that have ended ready again, with their attempts and crashes counted anew. `attempts` stay listed.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn retry(&self, ids: &[JobId]) -> impl Future<Output = Result<Vec<Change>, ProviderError>> + Send;
+
+    /// Forgets jobs that do not run.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn delete(&self, ids: &[JobId]) -> impl Future<Output = Result<Vec<Change>, ProviderError>> + Send;
+
+    /// How many jobs there are of each type and state.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn stats(&self) -> impl Future<Output = Result<QueueStats, ProviderError>> + Send;
+
+    /// Whether jobs outlive the process.
+    fn is_durable(&self) -> bool;
+}
+
+/// What became of a job that was enqueued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enqueued {
+    /// It is stored.
+    Created,
+    /// The same job was there already; nothing was created.
+    Exists,
+    /// Another job has its id; nothing was created.
+    Conflict,
+}
+
+/// Where a job is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Waits for its time: delayed, or to be tried again.
+    Scheduled,
+    /// Waits for a slot.
+    Ready,
+    /// Handed out under a lease.
+    Running,
+    /// Has succeeded.
+    Done,
+    /// Has failed for good: a dead letter.
+    Dead,
+    /// Was cancelled.
+    Cancelled,
+    /// Was not started in time.
+    Expired,
+}
+
+impl State {
+    /// All states, in the order of a job's life.
+    pub const ALL: [State; 7] =
+        [State::Scheduled, State::Ready, State::Running, State::Done, State::Dead, State::Cancelled, State::Expired];
+
+    /// The state's name: lower case, as everywhere.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            State::Scheduled => "scheduled",
+            State::Ready => "ready",
+            State::Running => "running",
+            State::Done => "done",
+            State::Dead => "dead",
+            State::Cancelled => "cancelled",
+            State::Expired => "expired",
+        }
+    }
+
+    /// Whether the job's life is over, unless someone retries it.
+    pub const fn is_final(self) -> bool {
+        matches!(self, State::Done | State::Dead | State::Cancelled | State::Expired)
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for State {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        State::ALL.into_iter().find(|state| state.as_str() == text).ok_or_else(|| {
+            let known: Vec<&str> = State::ALL.iter().map(|state| state.as_str()).collect();
+            format!("`{text}` is not a state; there are {}", known.join(", "))
+        })
+    }
+}
+
+/// Which jobs to list. Absent conditions select all.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Filter {
+    /// Only these states; all if empty.
+    pub states: Vec<State>,
+    /// Only this type.
+    pub job_type: Option<String>,
+    /// Not more than this many.
+    pub limit: Option<usize>,
+}
+
+/// A job as a queue knows it.
+#[derive(Debug, Clone)]
+pub struct JobRecord {
+    /// The job as it was accepted.
+    pub job: Arc<Job>,
+    /// Where it is in its life.
+    pub state: State,
+    /// How many attempts were charged so far.
+    pub attempt: u32,
+    /// How often a process died on it.
+    pub crashes: u32,
+    /// When it was accepted.
+    pub enqueued_at: Timestamp,
+    /// When it is due, if it is scheduled.
+    pub due_at: Option<Timestamp>,
+    /// Until when its lease lasts, if it runs.
+    pub leased_until: Option<Timestamp>,
+    /// When it ended, if it has.
+    pub ended_at: Option<Timestamp>,
+    /// What it returned, if that is kept.
+    pub output: Output,
+    /// Why it failed last, if it has.
+    pub failure: Option<Failure>,
+    /// Its failed attempts; filled by [`Queue::get`] only.
+    pub attempts: Vec<Attempt>,
+}
+
+/// What became of a wish to cancel, retry or delete a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It is so now.
+    Changed,
+    /// It runs: whoever runs it is told.
+    Requested,
+    /// Its state does not allow it.
+    Refused(State),
+    /// There is no such job.
+    Absent,
+}
+
+/// How many jobs a queue has, of each type in each state.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct QueueStats {
+    /// Only the combinations that occur, in order.
+    pub counts: Vec<Count>,
+    /// When the oldest ready job became ready.
+    pub oldest_ready: Option<Timestamp>,
+}
+
+/// So many jobs of a type are in a state.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Count {
+    /// The type.
+    pub job_type: String,
+    /// The state.
+    pub state: State,
+    /// For `scheduled` jobs: whether they wait for another attempt, not for a time their producer chose.
+    pub retrying: bool,
+    /// How many.
+    pub jobs: u64,
+}

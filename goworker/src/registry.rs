@@ -1,0 +1,162 @@
+//! Which kinds of plugins this binary has.
+//!
+//! `#[provider]` and `#[worker]` register at link time. A crate that is in Cargo.toml but never mentioned is not
+//! linked: say `use its_name as _;` in the binary. [`Registry::with`] is the manual way.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::plugin::Plugin;
+use crate::provider::Provider;
+use crate::queue::Queue;
+use crate::settings::{Field, Reader, Settings};
+use crate::worker::Worker;
+
+/// What a kind can be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Role {
+    /// Brings jobs.
+    Provider,
+    /// Brings and stores jobs.
+    Queue,
+    /// Runs jobs.
+    Worker,
+}
+
+impl Role {
+    /// Whether an entry with this role stands under `providers`.
+    pub const fn is_provider(self) -> bool {
+        matches!(self, Role::Provider | Role::Queue)
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Role::Provider => "provider",
+            Role::Queue => "queue",
+            Role::Worker => "worker",
+        })
+    }
+}
+
+/// Where a kind was defined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    /// The crate.
+    pub crate_name: &'static str,
+    /// Its version.
+    pub crate_version: &'static str,
+    /// The file.
+    pub file: &'static str,
+    /// The line.
+    pub line: u32,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} ({}:{})", self.crate_name, self.crate_version, self.file, self.line)
+    }
+}
+
+/// A kind of plugin: its name, its settings, its factory.
+#[derive(Debug, Clone, Copy)]
+pub struct Registration {
+    /// The name in the config: the struct's name in lower case.
+    pub kind: &'static str,
+    /// What it is used for.
+    pub role: Role,
+    /// The struct's doc comment.
+    pub doc: &'static str,
+    /// Where it was defined.
+    pub origin: Origin,
+    /// Its settings.
+    pub fields: fn() -> Vec<Field>,
+    /// Builds the plugin from a config entry; `None` if there was a mistake, which the reader has noted.
+    pub build: fn(&mut Reader<'_>) -> Option<Plugin>,
+}
+
+inventory::collect!(Registration);
+
+impl Registration {
+    /// A provider that is made from its settings `C`.
+    pub const fn provider<P: Provider + From<C>, C: Settings>(kind: &'static str, doc: &'static str, origin: Origin) -> Self {
+        let build = |reader: &mut Reader<'_>| C::read(reader).map(|settings| Plugin::provider(P::from(settings)));
+        Registration { kind, role: Role::Provider, doc, origin, fields: C::fields, build }
+    }
+
+    /// A queue that is made from its settings `C`.
+    pub const fn queue<Q: Queue + From<C>, C: Settings>(kind: &'static str, doc: &'static str, origin: Origin) -> Self {
+        let build = |reader: &mut Reader<'_>| C::read(reader).map(|settings| Plugin::queue(Q::from(settings)));
+        Registration { kind, role: Role::Queue, doc, origin, fields: C::fields, build }
+    }
+
+    /// A worker that is made from its settings `C`.
+    pub const fn worker<W: Worker + From<C>, C: Settings>(kind: &'static str, doc: &'static str, origin: Origin) -> Self {
+        let build = |reader: &mut Reader<'_>| C::read(reader).map(|settings| Plugin::worker(W::from(settings)));
+        Registration { kind, role: Role::Worker, doc, origin, fields: C::fields, build }
+    }
+}
+
+/// The kinds that a config may name. A provider and a worker may share a name (`http`); two workers may not.
+#[derive(Debug, Clone, Default)]
+pub struct Registry {
+    providers: BTreeMap<&'static str, Registration>,
+    workers: BTreeMap<&'static str, Registration>,
+    duplicates: Vec<Duplicate>,
+}
+
+/// A name that two plugins claim.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("two {}s are called `{}`: one in {}, one in {}", .first.role, .first.kind, .first.origin, .second.origin)]
+pub struct Duplicate {
+    first: Registration,
+    second: Registration,
+}
+
+impl Registry {
+    /// No kinds.
+    pub fn empty() -> Self {
+        Registry::default()
+    }
+
+    /// All kinds that are linked into this binary.
+    pub fn linked() -> Self {
+        inventory::iter::<Registration>.into_iter().copied().fold(Registry::empty(), Registry::with)
+    }
+
+    /// Adds a kind. If its name is taken, neither is preferred: [`duplicates`](Registry::duplicates) tells.
+    #[must_use]
+    pub fn with(mut self, registration: Registration) -> Self {
+        let kinds = if registration.role.is_provider() { &mut self.providers } else { &mut self.workers };
+        if let Some(first) = kinds.insert(registration.kind, registration) {
+            self.duplicates.push(Duplicate { first, second: registration });
+        }
+        self
+    }
+
+    /// The names that more than one plugin claims. A program with such names does not start.
+    pub fn duplicates(&self) -> &[Duplicate] {
+        &self.duplicates
+    }
+
+    /// The provider or queue kind of that name.
+    pub fn provider(&self, kind: &str) -> Option<&Registration> {
+        self.providers.get(kind)
+    }
+
+    /// The worker kind of that name.
+    pub fn worker(&self, kind: &str) -> Option<&Registration> {
+        self.workers.get(kind)
+    }
+
+    /// All provider and queue kinds, by name.
+    pub fn providers(&self) -> impl Iterator<Item = &Registration> {
+        self.providers.values()
+    }
+
+    /// All worker kinds, by name.
+    pub fn workers(&self) -> impl Iterator<Item = &Registration> {
+        self.workers.values()
+    }
+}

@@ -1,0 +1,212 @@
+//! Durations and sizes as people write them: `"30s"`, `"1h 30m"`, `"64MiB"`.
+//!
+//! A bare number is refused wherever a unit is needed: `30` of what?
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::{Span, SpanRelativeTo};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// A length of time, written with its unit: `"250ms"`, `"30s"`, `"2h 30m"`, `"7d"`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Dur(pub Duration);
+
+impl Dur {
+    /// A duration of whole milliseconds.
+    pub const fn millis(millis: u64) -> Self {
+        Dur(Duration::from_millis(millis))
+    }
+
+    /// A duration of whole seconds.
+    pub const fn secs(secs: u64) -> Self {
+        Dur(Duration::from_secs(secs))
+    }
+
+    /// The duration as the standard library's type.
+    pub const fn get(self) -> Duration {
+        self.0
+    }
+}
+
+impl From<Duration> for Dur {
+    fn from(duration: Duration) -> Self {
+        Dur(duration)
+    }
+}
+
+impl From<Dur> for Duration {
+    fn from(dur: Dur) -> Self {
+        dur.0
+    }
+}
+
+impl FromStr for Dur {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        if !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || c == '.') {
+            return Err(format!("`{text}` has no unit; write \"{text}s\", \"{text}ms\" or \"{text}m\""));
+        }
+        let shape = || format!("`{text}` is not a duration; write it with a unit, such as \"30s\", \"250ms\" or \"1h 30m\"");
+        let span: Span = text.parse().map_err(|_| shape())?;
+        let signed = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| shape())?;
+        Duration::try_from(signed).map(Dur).map_err(|_| format!("`{text}` is negative; a duration is not"))
+    }
+}
+
+/// Prints the shortest exact form: `1h 30m`, `250ms`.
+impl fmt::Display for Dur {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(&str, u128); 7] = [
+            ("d", 86_400_000_000_000),
+            ("h", 3_600_000_000_000),
+            ("m", 60_000_000_000),
+            ("s", 1_000_000_000),
+            ("ms", 1_000_000),
+            ("us", 1_000),
+            ("ns", 1),
+        ];
+        let mut rest = self.0.as_nanos();
+        if rest == 0 {
+            return f.write_str("0s");
+        }
+        let mut first = true;
+        for (unit, nanos) in UNITS {
+            let count = rest / nanos;
+            if count > 0 {
+                write!(f, "{}{count}{unit}", if first { "" } else { " " })?;
+                first = false;
+                rest %= nanos;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Dur {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Dur {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Dur {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WithUnit::new("a duration with its unit, such as \"30s\""))
+    }
+}
+
+impl JsonSchema for Dur {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "duration".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "description": "A duration with its unit", "examples": ["30s", "250ms", "1h 30m"] })
+    }
+}
+
+/// An amount of bytes, written with its unit: `"64MiB"`, `"2GB"`, `"512B"`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Size(pub u64);
+
+impl Size {
+    /// The size in bytes.
+    pub const fn bytes(self) -> u64 {
+        self.0
+    }
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        if !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || c == '.') {
+            return Err(format!("`{text}` has no unit; write \"{text}B\", \"{text}KiB\" or \"{text}MiB\""));
+        }
+        let size: bytesize::ByteSize =
+            text.parse().map_err(|_| format!("`{text}` is not a size; write it with a unit, such as \"64MiB\" or \"512KiB\""))?;
+        Ok(Size(size.as_u64()))
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(&str, u64); 4] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+        for (unit, bytes) in UNITS {
+            if self.0 >= bytes && self.0.is_multiple_of(bytes) {
+                return write!(f, "{}{unit}", self.0 / bytes);
+            }
+        }
+        write!(f, "{}B", self.0)
+    }
+}
+
+impl fmt::Debug for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Size {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WithUnit::new("a size with its unit, such as \"64MiB\""))
+    }
+}
+
+impl JsonSchema for Size {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "size".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "description": "A size with its unit", "examples": ["64MiB", "512KiB"] })
+    }
+}
+
+/// Accepts numbers too, so that a bare one is told what it lacks instead of its type.
+struct WithUnit<T> {
+    expected: &'static str,
+    parsed: PhantomData<T>,
+}
+
+impl<T> WithUnit<T> {
+    fn new(expected: &'static str) -> Self {
+        WithUnit { expected, parsed: PhantomData }
+    }
+}
+
+impl<T: FromStr<Err = String>> de::Visitor<'_> for WithUnit<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.expected)
+    }
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<T, E> {
+        number.to_string().parse().map_err(E::custom)
+    }
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<T, E> {
+        number.to_string().parse().map_err(E::custom)
+    }
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<T, E> {
+        number.to_string().parse().map_err(E::custom)
+    }
+}

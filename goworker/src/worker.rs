@@ -1,0 +1,191 @@
+//! Who runs jobs: the [`Worker`] trait, and the [`Context`] a job runs in.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::job::{Ids, Job, JobId};
+use crate::outcome::WorkResult;
+use crate::provider::{ProviderError, Setup, Token};
+
+/// Runs jobs of one type.
+///
+/// A struct becomes a worker by `#[worker]` and an `impl` of this trait. One value serves all slots: `work` is called
+/// from many tasks at once.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is marked `#[worker]` but does not implement `Worker`",
+    note = "write `impl Worker for {Self} {{ async fn work(&self, job: &Job, ctx: &Context) -> WorkResult {{ .. }} }}` next to it"
+)]
+pub trait Worker: Send + Sync + 'static {
+    /// Opens what the worker needs. Called once, before the first job.
+    ///
+    /// # Errors
+    /// When it cannot be had; the program then does not start.
+    fn init(&mut self, _setup: &Setup) -> impl Future<Output = anyhow::Result<()>> + Send {
+        async { Ok(()) }
+    }
+
+    /// Does one job. At least once: a job may come again after a crash, so effects should bear repetition
+    /// ([`Job::id`] names them).
+    ///
+    /// When the job is cancelled or its time is up, [`Context::cancelled`] returns first; five seconds later the
+    /// future is dropped. Code that blocks its thread cannot be dropped: it keeps its slot until it returns.
+    fn work(&self, job: &Job, ctx: &Context) -> impl Future<Output = WorkResult> + Send;
+
+    /// Closes what `init` opened. Called once, after the last job.
+    ///
+    /// # Errors
+    /// Logged; nothing can be done about it any more.
+    fn close(&self) -> impl Future<Output = anyhow::Result<()>> + Send {
+        async { Ok(()) }
+    }
+}
+
+/// What a running job knows about its run, and may ask for.
+pub struct Context {
+    run: Run,
+    services: Arc<Services>,
+    log: Mutex<VecDeque<String>>,
+}
+
+/// The facts of one run.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// The job.
+    pub id: JobId,
+    /// 1 for the first attempt.
+    pub attempt: u32,
+    /// The fencing token of its lease: it grows from run to run.
+    pub token: Token,
+    /// When the attempt has to be over.
+    pub deadline: Option<Instant>,
+    /// Cancelled when the job shall stop.
+    pub cancel: CancellationToken,
+}
+
+/// What jobs may ask of the program around them. The same for all jobs of one worker.
+pub struct Services {
+    /// The worker's key in the configuration.
+    pub worker: String,
+    /// Ids for new jobs.
+    pub ids: Ids,
+    /// Puts a job into a queue: the named one, or the only one.
+    pub enqueue: Box<dyn Fn(Arc<Job>, Option<String>) -> BoxFuture<'static, Result<JobId, ProviderError>> + Send + Sync>,
+}
+
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Services").field("worker", &self.worker).finish_non_exhaustive()
+    }
+}
+
+/// How many of its last lines an attempt keeps.
+const LOG_LINES: usize = 50;
+/// How many bytes of one line are kept.
+const LOG_LINE_BYTES: usize = 2_000;
+
+impl Context {
+    /// A context for one run.
+    pub fn new(run: Run, services: Arc<Services>) -> Self {
+        Context { run, services, log: Mutex::new(VecDeque::new()) }
+    }
+
+    /// 1 for the first attempt.
+    pub fn attempt(&self) -> u32 {
+        self.run.attempt
+    }
+
+    /// The fencing token of this run's lease: larger than that of any earlier run of the job.
+    pub fn token(&self) -> Token {
+        self.run.token
+    }
+
+    /// When the attempt has to be over, if it has a time-out.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.run.deadline
+    }
+
+    /// How much of its time the attempt has left, if it has a time-out.
+    pub fn remaining(&self) -> Option<Duration> {
+        self.run.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Returns when the job shall stop: it was cancelled, its time is up, its lease is lost, or the program ends.
+    pub async fn cancelled(&self) {
+        self.run.cancel.cancelled().await;
+    }
+
+    /// Whether the job shall stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.run.cancel.is_cancelled()
+    }
+
+    /// The token behind [`cancelled`](Context::cancelled), for code that takes one.
+    pub fn cancellation(&self) -> &CancellationToken {
+        &self.run.cancel
+    }
+
+    /// Logs a line for the job: to the program's log, and to the job's attempt, which keeps the last 50.
+    pub fn log(&self, level: tracing::Level, message: &str) {
+        let Run { id, attempt, .. } = &self.run;
+        let worker = self.services.worker.as_str();
+        match level {
+            tracing::Level::ERROR => tracing::error!(target: "goworker::job", worker, %id, attempt, "{message}"),
+            tracing::Level::WARN => tracing::warn!(target: "goworker::job", worker, %id, attempt, "{message}"),
+            tracing::Level::INFO => tracing::info!(target: "goworker::job", worker, %id, attempt, "{message}"),
+            tracing::Level::DEBUG => tracing::debug!(target: "goworker::job", worker, %id, attempt, "{message}"),
+            tracing::Level::TRACE => tracing::trace!(target: "goworker::job", worker, %id, attempt, "{message}"),
+        }
+        self.note(format!("{:<5} {message}", level.as_str().to_lowercase()));
+    }
+
+    /// Keeps a line with the attempt, without logging it: the tail of a process' stderr, say.
+    pub fn note(&self, mut line: String) {
+        if line.len() > LOG_LINE_BYTES {
+            let end = line.floor_char_boundary(LOG_LINE_BYTES);
+            line.truncate(end);
+            line.push('…');
+        }
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        if log.len() == LOG_LINES {
+            log.pop_front();
+        }
+        log.push_back(line);
+    }
+
+    /// Says how far the job is: `fraction` of 1, and a word about it.
+    pub fn progress(&self, fraction: f64, message: &str) {
+        let percent = (fraction.clamp(0.0, 1.0) * 100.0).round();
+        self.log(tracing::Level::INFO, &format!("{percent}% {message}"));
+    }
+
+    /// Puts a job into the named queue, or the only one; answers its id once it is accepted durably.
+    ///
+    /// # Errors
+    /// When the queue is unknown, several are there and none is named, or it cannot accept.
+    pub async fn enqueue(&self, job: Job, queue: Option<&str>) -> Result<JobId, ProviderError> {
+        (self.services.enqueue)(Arc::new(job), queue.map(str::to_owned)).await
+    }
+
+    /// Ids for jobs to enqueue.
+    pub fn ids(&self) -> &Ids {
+        &self.services.ids
+    }
+
+    /// The lines kept so far; the manager takes them when the attempt ends.
+    pub(crate) fn take_log(&self) -> Vec<String> {
+        std::mem::take(&mut *self.log.lock().unwrap_or_else(PoisonError::into_inner)).into()
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("run", &self.run).field("worker", &self.services.worker).finish_non_exhaustive()
+    }
+}
