@@ -20,6 +20,7 @@ mod worker;
 pub mod config;
 mod plugin;
 mod registry;
+mod providers;
 pub mod settings;
 
 pub use clock::{Clock, Random, Timestamp};

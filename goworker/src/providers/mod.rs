@@ -1,0 +1,3 @@
+//! The built-in providers. They register themselves with the macro that users have; nothing imports them.
+
+mod sqlite;

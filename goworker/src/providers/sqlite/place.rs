@@ -1,0 +1,83 @@
+//! Where a job stands, found by key.
+
+use rusqlite::{Connection, OptionalExtension, Params, Result, Row};
+
+use crate::queue::State;
+
+use super::store::score;
+
+/// What of a job tells where to look for it.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    pub(super) seq: i64,
+    pub(super) job_type: String,
+    pub(super) due: i64,
+    pub(super) prio: i64,
+}
+
+/// Where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    Ready,
+    Scheduled,
+    Running { token: i64, until: i64 },
+    Finished { n: i64, state: State, at: i64 },
+    Dead { at: i64 },
+    /// Nowhere: the file was changed by someone else.
+    Lost,
+}
+
+impl Place {
+    /// The state that the place means.
+    pub(super) fn state(&self) -> State {
+        match self {
+            // Such a job is made ready as soon as it is found.
+            Place::Ready | Place::Lost => State::Ready,
+            Place::Scheduled => State::Scheduled,
+            Place::Running { .. } => State::Running,
+            Place::Finished { state, .. } => *state,
+            Place::Dead { .. } => State::Dead,
+        }
+    }
+}
+
+/// The job with an id.
+pub(super) fn find(conn: &Connection, id: &str) -> Result<Option<Known>> {
+    let row = |row: &Row<'_>| Ok(Known { seq: row.get(0)?, job_type: row.get(1)?, due: row.get(2)?, prio: row.get(3)? });
+    conn.prepare_cached("SELECT seq, type, due, prio FROM job WHERE id = ?1")?.query_row([id], row).optional()
+}
+
+/// Where a job stands. Look-ups by key, but for running and finished ones: these read the lists whose span has room for it.
+pub(super) fn locate(conn: &Connection, job: &Known) -> Result<Place> {
+    let ready = "SELECT 1 FROM ready WHERE type = ?1 AND score = ?2 AND seq = ?3";
+    if first::<i64>(conn, ready, (&job.job_type, score(job.due, job.prio), job.seq), |row| row.get(0))?.is_some() {
+        return Ok(Place::Ready);
+    }
+    let scheduled = "SELECT 1 FROM scheduled WHERE due = ?1 AND seq = ?2";
+    if first::<i64>(conn, scheduled, [job.due, job.seq], |row| row.get(0))?.is_some() {
+        return Ok(Place::Scheduled);
+    }
+    if let Some(at) = first(conn, "SELECT at FROM dead WHERE seq = ?1", [job.seq], |row| row.get(0))? {
+        return Ok(Place::Dead { at });
+    }
+    let running = "SELECT token, until FROM batch b WHERE EXISTS (SELECT 1 FROM json_each(b.seqs) WHERE value = ?1)
+                   AND NOT EXISTS (SELECT 1 FROM part p WHERE p.token = b.token AND p.seq = ?1)";
+    let lease = |row: &Row<'_>| Ok(Place::Running { token: row.get(0)?, until: row.get(1)? });
+    if let Some(running) = first(conn, running, [job.seq], lease)? {
+        return Ok(running);
+    }
+    let finished = "SELECT n, state, at FROM finished f WHERE ?1 BETWEEN lowest AND highest
+                    AND EXISTS (SELECT 1 FROM json_each(f.seqs) WHERE value = ?1)";
+    let entry = |row: &Row<'_>| Ok(Place::Finished { n: row.get(0)?, state: state(row.get_ref(1)?.as_str()?), at: row.get(2)? });
+    Ok(first(conn, finished, [job.seq], entry)?.unwrap_or(Place::Lost))
+}
+
+/// A state as the tables spell it.
+pub(super) fn state(name: &str) -> State {
+    // Only our own words are in the column; a stranger's is shown as the plainest end.
+    name.parse().unwrap_or(State::Done)
+}
+
+fn first<T>(conn: &Connection, sql: &str, params: impl Params, row: impl FnOnce(&Row<'_>) -> Result<T>) -> Result<Option<T>> {
+    conn.prepare_cached(sql)?.query_row(params, row).optional()
+}

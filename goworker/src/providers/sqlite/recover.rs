@@ -1,0 +1,158 @@
+//! What brings jobs back: leases that are over, processes that are gone, times that have come.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::Result;
+
+use super::owner;
+use super::seqs::Seqs;
+use super::store::Store;
+
+/// The most leases ended in one step.
+const MAX_LEASES: usize = 4;
+/// The most jobs whose time has come, in one step.
+const MAX_PROMOTED: usize = 1_000;
+/// How often to look whether other processes are still there.
+const LOOK_MS: i64 = 1_000;
+
+/// What to know about the processes on this file.
+#[derive(Debug)]
+pub(super) struct OwnerLook {
+    db: PathBuf,
+    own: Option<i64>,
+    looked_at: Option<i64>,
+}
+
+impl OwnerLook {
+    pub(super) fn new(db: &Path) -> Self {
+        OwnerLook { db: db.to_owned(), own: None, looked_at: None }
+    }
+}
+
+/// Whether a lost lease counts as a crash of its jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Crash {
+    Counted,
+    NotCounted,
+}
+
+impl Store {
+    /// Notes this process as one that holds leases; answers its number, which no other ever had.
+    pub(super) fn register(&mut self, nonce: &str) -> Result<i64> {
+        let (host, pid) = (rustix::system::uname().nodename().to_string_lossy().into_owned(), std::process::id());
+        self.run("INSERT INTO owner(nonce, host, pid, since) VALUES(?1, ?2, ?3, ?4)", (nonce, host, pid, self.now))?;
+        let own = self.conn().last_insert_rowid();
+        self.owners = OwnerLook { own: Some(own), looked_at: None, ..OwnerLook::new(&self.owners.db) };
+        Ok(own)
+    }
+
+    /// Gives back what this process still holds. Nothing has crashed.
+    pub(super) fn unregister(&mut self) -> Result<()> {
+        if let Some(own) = self.owners.own {
+            self.end_leases_of(own, Crash::NotCounted)?;
+            self.owners.own = None;
+        }
+        Ok(())
+    }
+
+    /// Makes ready what is due, and what was handed out to someone who is gone or late.
+    pub(super) fn recover(&mut self) -> Result<()> {
+        for owner in self.gone_owners()? {
+            tracing::warn!(owner, "a process is gone; its jobs are taken up");
+            self.end_leases_of(owner, Crash::Counted)?;
+        }
+        for _ in 0..MAX_LEASES {
+            let over = "SELECT token FROM batch WHERE until <= ?1 ORDER BY until LIMIT 1";
+            let Some(token) = self.one::<i64>(over, [self.now])? else { break };
+            tracing::warn!(token, "a lease is over; its jobs are handed out again");
+            self.end_lease(token, Crash::Counted)?;
+        }
+        self.promote()
+    }
+
+    /// Whether [`recover`](Store::recover) would find something.
+    pub(super) fn needs_recovery(&mut self) -> Result<bool> {
+        let due = self.one::<i64>("SELECT 1 FROM scheduled WHERE due <= ?1 LIMIT 1", [self.now])?;
+        let over = self.one::<i64>("SELECT 1 FROM batch WHERE until <= ?1 LIMIT 1", [self.now])?;
+        if due.is_some() || over.is_some() {
+            return Ok(true);
+        }
+        let gone = !self.gone_owners()?.is_empty();
+        if gone {
+            self.owners.looked_at = None;
+        }
+        Ok(gone)
+    }
+
+    /// When something will be due, or a lease over.
+    pub(super) fn next_instant(&self) -> Result<Option<i64>> {
+        self.one::<Option<i64>>("SELECT min(at) FROM (SELECT min(due) AS at FROM scheduled UNION ALL SELECT min(until) FROM batch)", [])
+            .map(Option::flatten)
+    }
+
+    /// Other processes on this file that are gone. Looks once a second: each look opens their files.
+    fn gone_owners(&mut self) -> Result<Vec<i64>> {
+        if self.owners.looked_at.is_some_and(|at| (self.now - at).abs() < LOOK_MS) {
+            return Ok(Vec::new());
+        }
+        self.owners.looked_at = Some(self.now);
+        let mut gone = Vec::new();
+        let mut select = self.conn().prepare_cached("SELECT id, nonce FROM owner WHERE id IS NOT ?1")?;
+        let mut rows = select.query([self.owners.own])?;
+        while let Some(row) = rows.next()? {
+            let (id, nonce): (i64, String) = (row.get(0)?, row.get(1)?);
+            match owner::is_gone(&self.owners.db, &nonce) {
+                Ok(true) => gone.push(id),
+                Ok(false) => {}
+                // Its leases end by time in any case.
+                Err(error) => tracing::warn!(owner = id, %error, "it cannot be told whether a process is still there"),
+            }
+        }
+        Ok(gone)
+    }
+
+    fn end_leases_of(&mut self, owner: i64, crash: Crash) -> Result<()> {
+        for token in self.all::<i64>("SELECT token FROM batch WHERE owner = ?1 ORDER BY token", [owner])? {
+            self.end_lease(token, crash)?;
+        }
+        self.run("DELETE FROM owner WHERE id = ?1", [owner])?;
+        Ok(())
+    }
+
+    /// Puts the jobs of a lease that are not settled back to where they were; those that were to be cancelled, are.
+    fn end_lease(&mut self, token: i64, crash: Crash) -> Result<()> {
+        let Some(Seqs(seqs)) = self.one("SELECT seqs FROM batch WHERE token = ?1", [token])? else { return Ok(()) };
+        for seq in seqs {
+            if self.one::<i64>("SELECT 1 FROM part WHERE token = ?1 AND seq = ?2", [token, seq])?.is_some() {
+                continue;
+            }
+            if crash == Crash::Counted {
+                self.run("UPDATE job SET crashes = crashes + 1 WHERE seq = ?1", [seq])?;
+            }
+            if self.one::<i64>("SELECT 1 FROM cancel WHERE token = ?1 AND seq = ?2", [token, seq])?.is_some() {
+                self.finish("cancelled", vec![seq])?;
+            } else {
+                self.put_back(seq)?;
+            }
+        }
+        self.close_batch(token)
+    }
+
+    fn promote(&mut self) -> Result<()> {
+        if self.one::<i64>("SELECT 1 FROM scheduled WHERE due <= ?1 LIMIT 1", [self.now])?.is_none() {
+            return Ok(());
+        }
+        let due: Vec<(i64, i64, String, i64)> = self
+            .conn()
+            .prepare_cached(
+                "DELETE FROM scheduled WHERE (due, seq) IN (SELECT due, seq FROM scheduled WHERE due <= ?1 ORDER BY due, seq LIMIT ?2)
+                 RETURNING seq, due, type, prio",
+            )?
+            .query_map((self.now, MAX_PROMOTED), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
+            .collect::<Result<_>>()?;
+        for (seq, due, job_type, prio) in due {
+            self.put_ready(seq, &job_type, due, prio)?;
+        }
+        Ok(())
+    }
+}
