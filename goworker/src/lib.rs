@@ -22,6 +22,9 @@ mod plugin;
 mod registry;
 pub mod settings;
 
+// ── what comes with it ──
+mod providers;
+
 pub use clock::{Clock, Random, Timestamp};
 pub use goworker_macros::{provider, worker};
 pub use job::{Ids, Job, JobError, JobId, Params, Parsed, Unique};
