@@ -20,6 +20,7 @@ use self::store::Store;
 /// Keeps jobs in memory: fast, and gone when the process ends.
 #[provider(queue)]
 pub struct Memory {
+    #[state]
     shared: Shared,
 }
 
