@@ -20,8 +20,13 @@ mod worker;
 pub mod config;
 mod plugin;
 mod registry;
-mod providers;
 pub mod settings;
+
+// ── how it runs ──
+pub mod manager;
+
+// ── what comes with it ──
+mod providers;
 
 pub use clock::{Clock, Random, Timestamp};
 pub use goworker_macros::{provider, worker};
