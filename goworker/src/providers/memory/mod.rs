@@ -5,6 +5,8 @@
 mod entry;
 mod places;
 mod store;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
