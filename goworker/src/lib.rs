@@ -22,6 +22,9 @@ mod plugin;
 mod registry;
 pub mod settings;
 
+// ── how it runs ──
+pub mod manager;
+
 // ── what comes with it ──
 mod providers;
 pub mod testing;
