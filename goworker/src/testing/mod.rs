@@ -1,5 +1,7 @@
 //! Tools to test what is built on goworker.
 
 mod conformance;
+mod model;
 
 pub use conformance::{Broken, Capabilities, Report, Time, conformance, conformance_report};
+pub use model::random_walk;
