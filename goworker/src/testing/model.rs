@@ -13,6 +13,7 @@ use crate::outcome::{Attempt, Cause, Failure, Output, Settlement};
 use crate::plugin::{Plugin, QueueHandle};
 use crate::provider::{Batch, Demand, Renewal, Settled, Setup, Token};
 use crate::queue::{Change, Enqueued, Filter, Queue, State};
+use crate::testing::folder::Folder;
 use crate::units::Dur;
 
 const LEASE: Duration = Duration::from_millis(200);
@@ -24,7 +25,8 @@ const IDS: usize = 12;
 /// # Panics
 /// When the queue and the model differ; the message tells seed and step.
 pub async fn random_walk<Q: Queue>(seed: u64, steps: usize, make: impl Fn(&Setup) -> Q) {
-    let mut setup = Setup::new("model", std::env::temp_dir());
+    let folder = Folder::new().expect("a folder for the walk");
+    let mut setup = Setup::new(folder.name(), folder.path());
     setup.lease = LEASE;
     setup.clock = Clock::starting_at(Timestamp::from_millis(1_800_000_000_000));
     let queue = match Plugin::queue(make(&setup)) {

@@ -1,13 +1,15 @@
 //! What `fetch` and `ready` promise: what was asked for, in order, in time, and to one holder only.
 
 use std::collections::HashSet;
+use std::future::Future;
 use std::time::Duration;
 
 use super::cases;
-use super::trial::{PATIENCE, PROMPT, Trial, Verdict, claim, done, expect, job, jobs, names, work};
+use super::trial::{PATIENCE, PROMPT, Subject, Trial, Verdict, claim, dead, done, expect, id, job, jobs, names, work};
 use crate::job::Job;
+use crate::outcome::Settlement;
 use crate::provider::Demand;
-use crate::queue::State;
+use crate::queue::{Change, State};
 use crate::units::Dur;
 
 cases![
@@ -21,6 +23,8 @@ cases![
     a_job_with_a_start_time_comes_at_that_time,
     a_start_time_in_the_past_means_now,
     ready_returns_when_a_job_is_enqueued,
+    ready_returns_when_a_job_is_released,
+    ready_returns_when_a_job_is_retried_by_hand,
     ready_returns_for_a_job_that_came_after_the_fetch,
     an_expired_job_is_never_handed_out,
     tokens_grow_with_every_fetch,
@@ -122,17 +126,38 @@ async fn a_start_time_in_the_past_means_now(trial: Trial) -> Verdict {
 
 async fn ready_returns_when_a_job_is_enqueued(trial: Trial) -> Verdict {
     let queue = trial.open().await?;
+    wakes(&trial, &queue, queue.accept(jobs(&["a"]))).await
+}
+
+async fn ready_returns_when_a_job_is_released(trial: Trial) -> Verdict {
+    let queue = trial.open().await?;
+    queue.accept(jobs(&["a"])).await?;
+    let batch = queue.take_exactly(&["a"]).await?;
+    wakes(&trial, &queue, async { queue.settle_all(&[queue.settled(&batch, 0, Settlement::Release)]).await }).await
+}
+
+async fn ready_returns_when_a_job_is_retried_by_hand(trial: Trial) -> Verdict {
+    let queue = trial.open().await?;
+    queue.run_one("a", dead("no")).await?;
+    wakes(&trial, &queue, async { expect("what retrying answers", queue.retry(&[id("a")]).await?, [Change::Changed]) }).await
+}
+
+/// What is done while somebody waits makes `a` ready, and whoever waits is told at once.
+async fn wakes(trial: &Trial, queue: &Subject, action: impl Future<Output = Verdict>) -> Verdict {
     queue.take_nothing().await?;
     let demand = work(1);
-    let waiting = tokio::time::timeout(PATIENCE, queue.ready(&demand));
-    let enqueueing = async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        queue.accept(jobs(&["a"])).await.map(|()| trial.now())
+    let waiting = async {
+        let woken = tokio::time::timeout(PATIENCE, queue.ready(&demand)).await.is_ok();
+        (woken, trial.now())
     };
-    let woken = async { (waiting.await.is_ok(), trial.now()) };
-    let ((woken, at), enqueued) = futures::join!(woken, enqueueing);
-    claim("`ready` returns after an enqueue", woken)?;
-    let late = at.since(enqueued?);
+    let acting = async {
+        // So that it is waited for by now.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        action.await.map(|()| trial.now())
+    };
+    let ((woken, at), acted) = futures::join!(waiting, acting);
+    let late = at.since(acted?);
+    claim("`ready` returns", woken)?;
     claim(&format!("`ready` returns at once; it took {late:?}"), late < PROMPT)?;
     queue.await_all(&["a"]).await.map(|_| ())
 }

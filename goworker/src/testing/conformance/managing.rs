@@ -14,6 +14,7 @@ cases![
     a_waiting_job_is_cancelled_at_once,
     a_job_that_has_ended_cannot_be_cancelled,
     a_dead_job_that_is_retried_counts_anew,
+    a_job_retried_by_hand_queues_behind_those_that_waited_longer,
     only_jobs_that_have_ended_can_be_retried,
     a_deleted_job_is_forgotten,
     a_running_job_cannot_be_deleted,
@@ -80,6 +81,16 @@ async fn a_dead_job_that_is_retried_counts_anew(mut trial: Trial) -> Verdict {
     let record = queue.record("a").await?;
     expect("attempts counted and listed", (record.attempt, record.attempts.len()), (1, 2))?;
     expect("its failure", record.failure, Some(failure("second")))
+}
+
+async fn a_job_retried_by_hand_queues_behind_those_that_waited_longer(trial: Trial) -> Verdict {
+    let queue = trial.open().await?;
+    queue.run_one("a", dead("no")).await?;
+    queue.accept(jobs(&["b"])).await?;
+    // So that the clock moves on, which counts in milliseconds.
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    queue.retry(&[id("a")]).await?;
+    queue.take_exactly(&["b", "a"]).await.map(|_| ())
 }
 
 async fn only_jobs_that_have_ended_can_be_retried(trial: Trial) -> Verdict {

@@ -18,9 +18,10 @@ cases![
     a_late_settlement_of_a_lost_lease_changes_nothing,
     a_charged_retry_comes_again_after_its_delay_with_the_attempt,
     an_uncharged_retry_counts_nothing,
-    a_retry_without_delay_comes_again_at_once,
+    a_retry_without_delay_comes_again_behind_those_that_waited_longer,
     a_release_counts_nothing_and_returns_to_its_old_place,
     a_dead_job_is_kept_whole,
+    a_job_may_die_without_an_attempt,
     handler_jobs_appear_with_the_death,
     a_death_told_again_doubles_no_handler_job,
     a_cancelled_job_is_not_handed_out_again,
@@ -130,7 +131,7 @@ async fn a_charged_retry_comes_again_after_its_delay_with_the_attempt(trial: Tri
     let first = queue.take_exactly(&["a"]).await?;
     let settled = queue.settled(&first, 0, retry(delay));
     let before = trial.now();
-    queue.settle_all(&[settled.clone()]).await?;
+    queue.settle_all(std::slice::from_ref(&settled)).await?;
     let after = trial.now();
     let record = queue.record("a").await?;
     if record.state == State::Scheduled {
@@ -147,7 +148,7 @@ async fn a_charged_retry_comes_again_after_its_delay_with_the_attempt(trial: Tri
     claim("it comes not before its time", trial.now().since(before) >= delay)?;
     expect("the attempts delivered", second.deliveries[0].attempts.as_slice(), settled.attempt.as_slice())?;
     let again = queue.settled(&second, 0, retry(Duration::ZERO));
-    queue.settle_all(&[again.clone()]).await?;
+    queue.settle_all(std::slice::from_ref(&again)).await?;
     let both: Vec<_> = settled.attempt.into_iter().chain(again.attempt).collect();
     let third = queue.await_jobs(1).await?;
     expect("the attempts delivered then", &third.deliveries[0].attempts, &both)?;
@@ -168,10 +169,14 @@ async fn an_uncharged_retry_counts_nothing(trial: Trial) -> Verdict {
     expect("attempts in the record", queue.record("a").await?.attempt, 0)
 }
 
-async fn a_retry_without_delay_comes_again_at_once(trial: Trial) -> Verdict {
+async fn a_retry_without_delay_comes_again_behind_those_that_waited_longer(trial: Trial) -> Verdict {
     let queue = trial.open().await?;
-    queue.run_one("a", retry(Duration::ZERO)).await?;
-    queue.take_exactly(&["a"]).await.map(|_| ())
+    queue.accept(jobs(&["a", "b"])).await?;
+    let batch = queue.take_exactly(&["a"]).await?;
+    // So that the clock moves on, which counts in milliseconds.
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    queue.settle_all(&[queue.settled(&batch, 0, retry(Duration::ZERO))]).await?;
+    queue.take_exactly(&["b", "a"]).await.map(|_| ())
 }
 
 async fn a_release_counts_nothing_and_returns_to_its_old_place(trial: Trial) -> Verdict {
@@ -191,7 +196,7 @@ async fn a_dead_job_is_kept_whole(trial: Trial) -> Verdict {
     queue.run_one("a", retry(Duration::ZERO)).await?;
     let batch = queue.take_exactly(&["a"]).await?;
     let settled = queue.settled(&batch, 0, dead("for good"));
-    queue.settle_all(&[settled.clone()]).await?;
+    queue.settle_all(std::slice::from_ref(&settled)).await?;
     let record = queue.record("a").await?;
     expect("its state", record.state, State::Dead)?;
     expect("the job", &*record.job, &job("a"))?;
@@ -200,6 +205,17 @@ async fn a_dead_job_is_kept_whole(trial: Trial) -> Verdict {
     expect("the last attempt", record.attempts.get(1), settled.attempt.as_ref())?;
     claim("it tells when it ended", record.ended_at.is_some())?;
     queue.take_nothing().await
+}
+
+/// As those do on which too many processes have died.
+async fn a_job_may_die_without_an_attempt(trial: Trial) -> Verdict {
+    let queue = trial.open().await?;
+    queue.accept(jobs(&["a"])).await?;
+    let batch = queue.take_exactly(&["a"]).await?;
+    queue.settle_all(&[Settled { attempt: None, ..queue.settled(&batch, 0, dead("poison")) }]).await?;
+    let record = queue.record("a").await?;
+    expect("state and attempts", (record.state, record.attempt, record.attempts.len()), (State::Dead, 0, 0))?;
+    expect("its failure", record.failure, Some(failure("poison")))
 }
 
 async fn handler_jobs_appear_with_the_death(trial: Trial) -> Verdict {
@@ -216,7 +232,7 @@ async fn a_death_told_again_doubles_no_handler_job(trial: Trial) -> Verdict {
     let death = || Settlement::Dead { failure: failure("no"), handlers: vec![Arc::new(job("a:h"))] };
     let batch = queue.take_exactly(&["a"]).await?;
     let settled = queue.settled(&batch, 0, death());
-    queue.settle_all(&[settled.clone()]).await?;
+    queue.settle_all(std::slice::from_ref(&settled)).await?;
     expect("the same death again", queue.settle(&[settled]).await?, [0])?;
     let handler = queue.take_exactly(&["a:h"]).await?;
     queue.settle_all(&[queue.settled(&handler, 0, done())]).await?;

@@ -2,9 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::{Capabilities, Time};
@@ -14,6 +12,7 @@ use crate::outcome::{Attempt, Cause, Failure, Output, Settlement};
 use crate::plugin::{AnyQueue, QueueHandle};
 use crate::provider::{Batch, Delivery, Demand, ProviderError, Settled, Setup};
 use crate::queue::{Enqueued, Filter, JobRecord, State};
+use crate::testing::folder::Folder;
 use crate::units::Dur;
 
 /// Makes a queue, not yet started, on the store that the setup names.
@@ -70,7 +69,7 @@ pub(super) struct Trial {
 impl Trial {
     pub(super) fn new(capabilities: Capabilities, make: Arc<Make>) -> Result<Self, Fault> {
         let folder = Folder::new().map_err(|error| Fault::Broken(format!("no folder for the case: {error}")))?;
-        let mut setup = Setup::new(folder.name(), &folder.0);
+        let mut setup = Setup::new(folder.name(), folder.path());
         setup.clock = Clock::starting_at(Clock::system().now());
         setup.random = Random::seeded(1);
         Ok(Trial { make, capabilities, setup, _folder: folder })
@@ -198,9 +197,10 @@ impl Subject {
         let Delivery { job, handle, attempts, .. } = &batch.deliveries[position];
         let failure = match &settlement {
             Settlement::Done { .. } => Some(None),
-            Settlement::Retry { charged: true, .. } => Some(Some(failure("again"))),
+            // One that is not charged is not to be counted, whatever else is told of it.
+            Settlement::Retry { .. } => Some(Some(failure("again"))),
             Settlement::Dead { failure, .. } => Some(Some(failure.clone())),
-            Settlement::Retry { .. } | Settlement::Cancelled | Settlement::Release => None,
+            Settlement::Cancelled | Settlement::Release => None,
         };
         let attempt = failure.map(|failure| Attempt {
             number: u32::try_from(attempts.len()).unwrap_or(u32::MAX) + 1,
@@ -297,32 +297,4 @@ pub(super) fn dead(message: &str) -> Settlement {
 
 pub(super) fn failure(message: &str) -> Failure {
     Failure { exit_code: Some(7), ..Failure::new(Cause::Error, message) }
-}
-
-/// An empty folder of its own, removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> std::io::Result<Self> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let name = format!("goworker-conformance-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        match std::fs::remove_dir_all(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-            // What stood there was left by a process of the same number that was killed.
-            _ => std::fs::create_dir_all(&path)?,
-        }
-        Ok(Folder(path))
-    }
-
-    fn name(&self) -> String {
-        self.0.file_name().unwrap_or(Path::new("conformance").as_os_str()).to_string_lossy().into_owned()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // A folder that stays behind harms nobody, and a case has better things to report.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
