@@ -113,3 +113,10 @@ async fn the_model_finds_a_queue_without_the_token_check() {
         random_walk(seed, 600, |_| Unfenced::default()).await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_suite_finds_a_queue_that_only_says_it_is_durable() {
+    let report = conformance_report(Capabilities { durable: true, ..VIRTUAL }, |_| Memory::default()).await;
+    let broken: Vec<&str> = report.broken.iter().map(|broken| broken.case.as_str()).collect();
+    insta::assert_snapshot!(broken.join("\n"));
+}
