@@ -5,6 +5,8 @@
 mod entry;
 mod places;
 mod store;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -67,10 +69,8 @@ impl Provider for Memory {
 
     async fn ready(&self, demand: &Demand) {
         loop {
+            // From here on no change is missed: the future is told of those that come before it is first polled, too.
             let changed = self.shared.changed.notified();
-            tokio::pin!(changed);
-            // From here on no change is missed, even one that comes before the first poll.
-            changed.as_mut().enable();
             let next = {
                 let (store, now) = self.shared.now();
                 if store.has_ready(demand) {

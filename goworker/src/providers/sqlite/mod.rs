@@ -34,9 +34,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::sync::OnceCell;
 
-use crate::{
+use goworker::{
     Attempt, Batch, Cause, Change, Clock, Cursor, Delivery, Demand, Enqueued, Failure, Filter, Ids, Job, JobId, JobRecord, Lease, MAX_BULK,
-    Provider, ProviderError, Queue, QueueStats, Random, Renewal, Settled, Settlement, Setup, Token,
+    Provider, ProviderError, Queue, QueueStats, Random, Renewal, Settled, Settlement, Setup, Token, provider,
 };
 
 use accept::{Moved, NewJob};
@@ -50,9 +50,11 @@ use store::{Store, Sync};
 use writer::Writer;
 
 /// Stores jobs in one SQLite file. What is accepted survives a power cut; other processes may use the file too.
+#[provider(queue)]
 pub struct Sqlite {
     /// The file. It is created if it does not exist; its folder has to.
     path: PathBuf,
+    #[state]
     file: Option<OpenFile>,
 }
 
