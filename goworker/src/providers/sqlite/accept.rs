@@ -84,6 +84,7 @@ impl Store {
             return Ok(if same == Some(true) { Enqueued::Exists } else { Enqueued::Conflict });
         }
         let seq = self.conn().last_insert_rowid();
+        self.put_expiring(seq, job.expires)?;
         if due > self.now {
             self.put_scheduled(seq, &job.job_type, due, job.prio, false)?;
         } else {

@@ -52,7 +52,7 @@ impl Store {
     }
 
     /// Takes a job that does not run out of its place.
-    fn leave(&mut self, job: &Known, place: &Place) -> Result<()> {
+    pub(super) fn leave(&mut self, job: &Known, place: &Place) -> Result<()> {
         match place {
             Place::Ready => {
                 let key = (&job.job_type, score(job.due, job.prio), job.seq);

@@ -26,7 +26,9 @@ pub(super) enum OpenError {
     NotADatabase(PathBuf),
     #[error("`{0}` is the SQLite database of another program, and stays as it is; name another file in `path`")]
     Foreign(PathBuf),
-    #[error("`{path}` was written by a newer goworker (schema {found}, this one knows {known}); run that one, or name another file in `path`")]
+    #[error(
+        "`{path}` was written by a newer goworker (schema {found}, this one knows {known}); run that one, or name another file in `path`"
+    )]
     Newer { path: PathBuf, found: usize, known: usize },
     #[error("`{path}` is damaged ({found}); restore a backup, or save what can be read: sqlite3 {path} .recover")]
     Damaged { path: PathBuf, found: String },

@@ -13,6 +13,13 @@ pub(super) struct Known {
     pub(super) job_type: String,
     pub(super) due: i64,
     pub(super) prio: i64,
+    pub(super) expires: Option<i64>,
+}
+
+impl Known {
+    fn read(row: &Row<'_>) -> Result<Self> {
+        Ok(Known { seq: row.get(0)?, job_type: row.get(1)?, due: row.get(2)?, prio: row.get(3)?, expires: row.get(4)? })
+    }
 }
 
 /// Where it stands.
@@ -20,9 +27,18 @@ pub(super) struct Known {
 pub(super) enum Place {
     Ready,
     Scheduled,
-    Running { token: i64, until: i64 },
-    Finished { n: i64, state: State, at: i64 },
-    Dead { at: i64 },
+    Running {
+        token: i64,
+        until: i64,
+    },
+    Finished {
+        n: i64,
+        state: State,
+        at: i64,
+    },
+    Dead {
+        at: i64,
+    },
     /// Nowhere: the file was changed by someone else.
     Lost,
 }
@@ -43,19 +59,28 @@ impl Place {
 
 /// The job with an id.
 pub(super) fn find(conn: &Connection, id: &str) -> Result<Option<Known>> {
-    let row = |row: &Row<'_>| Ok(Known { seq: row.get(0)?, job_type: row.get(1)?, due: row.get(2)?, prio: row.get(3)? });
-    conn.prepare_cached("SELECT seq, type, due, prio FROM job WHERE id = ?1")?.query_row([id], row).optional()
+    first(conn, "SELECT seq, type, due, prio, expires FROM job WHERE id = ?1", [id], Known::read)
+}
+
+/// The job with a number.
+pub(super) fn by_seq(conn: &Connection, seq: i64) -> Result<Option<Known>> {
+    first(conn, "SELECT seq, type, due, prio, expires FROM job WHERE seq = ?1", [seq], Known::read)
+}
+
+/// Where a job waits, if it does.
+pub(super) fn locate_waiting(conn: &Connection, job: &Known) -> Result<Option<Place>> {
+    let ready = "SELECT 1 FROM ready WHERE type = ?1 AND score = ?2 AND seq = ?3";
+    if first::<i64>(conn, ready, (&job.job_type, score(job.due, job.prio), job.seq), |row| row.get(0))?.is_some() {
+        return Ok(Some(Place::Ready));
+    }
+    let scheduled = "SELECT 1 FROM scheduled WHERE due = ?1 AND seq = ?2";
+    Ok(first::<i64>(conn, scheduled, [job.due, job.seq], |row| row.get(0))?.map(|_| Place::Scheduled))
 }
 
 /// Where a job stands. Look-ups by key, but for running and finished ones: these read the lists whose span has room for it.
 pub(super) fn locate(conn: &Connection, job: &Known) -> Result<Place> {
-    let ready = "SELECT 1 FROM ready WHERE type = ?1 AND score = ?2 AND seq = ?3";
-    if first::<i64>(conn, ready, (&job.job_type, score(job.due, job.prio), job.seq), |row| row.get(0))?.is_some() {
-        return Ok(Place::Ready);
-    }
-    let scheduled = "SELECT 1 FROM scheduled WHERE due = ?1 AND seq = ?2";
-    if first::<i64>(conn, scheduled, [job.due, job.seq], |row| row.get(0))?.is_some() {
-        return Ok(Place::Scheduled);
+    if let Some(waiting) = locate_waiting(conn, job)? {
+        return Ok(waiting);
     }
     if let Some(at) = first(conn, "SELECT at FROM dead WHERE seq = ?1", [job.seq], |row| row.get(0))? {
         return Ok(Place::Dead { at });

@@ -125,7 +125,8 @@ fn record(conn: &Connection, ids: &Ids, seq: i64, state: State, at: Option<i64>)
         Ok(JobRecord {
             job: std::sync::Arc::new(job(row, ids)?),
             state,
-            attempt: row.get(3)?,
+            // The attempt that succeeded is not noted, because that would be one more write for each job.
+            attempt: row.get::<_, u32>(3)?.saturating_add((state == State::Done).into()),
             crashes: row.get(4)?,
             enqueued_at: Timestamp::from_millis(row.get(5)?),
             due_at: at.filter(|_| state == State::Scheduled),
@@ -160,9 +161,7 @@ fn failure(row: &Row<'_>) -> Result<Option<Failure>> {
 
 fn attempts(conn: &Connection, seq: i64) -> Result<Vec<Attempt>> {
     let mut select = conn.prepare_cached("SELECT attempt FROM attempt WHERE seq = ?1 ORDER BY n")?;
-    let rows = select.query_map([seq], |row| {
-        serde_json::from_str(row.get_ref(0)?.as_str()?).map_err(|error| unreadable(0, error))
-    })?;
+    let rows = select.query_map([seq], |row| serde_json::from_str(row.get_ref(0)?.as_str()?).map_err(|error| unreadable(0, error)))?;
     rows.collect()
 }
 

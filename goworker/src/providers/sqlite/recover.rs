@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Result;
 
 use super::owner;
+use super::place::{by_seq, locate_waiting};
 use super::seqs::Seqs;
 use super::store::Store;
 
@@ -12,6 +13,8 @@ use super::store::Store;
 const MAX_LEASES: usize = 4;
 /// The most jobs whose time has come, in one step.
 const MAX_PROMOTED: usize = 1_000;
+/// The most jobs found too late to be started, in one step.
+const MAX_EXPIRED: usize = 1_000;
 /// How often to look whether other processes are still there.
 const LOOK_MS: i64 = 1_000;
 
@@ -67,14 +70,16 @@ impl Store {
             tracing::warn!(token, "a lease is over; its jobs are handed out again");
             self.end_lease(token, Crash::Counted)?;
         }
-        self.promote()
+        self.promote()?;
+        self.expire()
     }
 
     /// Whether [`recover`](Store::recover) would find something.
     pub(super) fn needs_recovery(&mut self) -> Result<bool> {
         let due = self.one::<i64>("SELECT 1 FROM scheduled WHERE due <= ?1 LIMIT 1", [self.now])?;
         let over = self.one::<i64>("SELECT 1 FROM batch WHERE until <= ?1 LIMIT 1", [self.now])?;
-        if due.is_some() || over.is_some() {
+        let late = self.one::<i64>("SELECT 1 FROM expiring WHERE at <= ?1 LIMIT 1", [self.now])?;
+        if due.is_some() || over.is_some() || late.is_some() {
             return Ok(true);
         }
         let gone = !self.gone_owners()?.is_empty();
@@ -86,8 +91,36 @@ impl Store {
 
     /// When something will be due, or a lease over.
     pub(super) fn next_instant(&self) -> Result<Option<i64>> {
-        self.one::<Option<i64>>("SELECT min(at) FROM (SELECT min(due) AS at FROM scheduled UNION ALL SELECT min(until) FROM batch)", [])
-            .map(Option::flatten)
+        let earliest = "SELECT min(at) FROM (SELECT min(due) AS at FROM scheduled
+                        UNION ALL SELECT min(until) FROM batch UNION ALL SELECT min(at) FROM expiring)";
+        self.one::<Option<i64>>(earliest, []).map(Option::flatten)
+    }
+
+    /// Remembers when a waiting job will be too late to be started.
+    pub(super) fn put_expiring(&self, seq: i64, expires: Option<i64>) -> Result<()> {
+        if let Some(at) = expires {
+            self.run("INSERT OR IGNORE INTO expiring(at, seq) VALUES(?1, ?2)", [at, seq])?;
+        }
+        Ok(())
+    }
+
+    /// Ends waiting jobs that should have been started before. A running one is looked at when it is put back.
+    fn expire(&mut self) -> Result<()> {
+        if self.one::<i64>("SELECT 1 FROM expiring WHERE at <= ?1 LIMIT 1", [self.now])?.is_none() {
+            return Ok(());
+        }
+        let late = "DELETE FROM expiring WHERE (at, seq) IN (SELECT at, seq FROM expiring WHERE at <= ?1 ORDER BY at, seq LIMIT ?2)
+                    RETURNING seq";
+        let mut expired = Vec::new();
+        for seq in self.all::<i64>(late, (self.now, MAX_EXPIRED))? {
+            let Some(job) = by_seq(self.conn(), seq)?.filter(|job| job.expires.is_some_and(|at| at <= self.now)) else { continue };
+            let place = locate_waiting(self.conn(), &job)?;
+            if let Some(place) = place {
+                self.leave(&job, &place)?;
+                expired.push(seq);
+            }
+        }
+        if expired.is_empty() { Ok(()) } else { self.finish("expired", expired) }
     }
 
     /// Other processes on this file that are gone. Looks once a second: each look opens their files.

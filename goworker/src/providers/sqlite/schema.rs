@@ -29,7 +29,7 @@ CREATE TABLE job(                       -- every job that is known
   queued INTEGER NOT NULL,              -- when it was accepted; all times are milliseconds since 1970
   due INTEGER NOT NULL,                 -- when it may start, or might have
   expires INTEGER,
-  attempts INTEGER NOT NULL DEFAULT 0,  -- charged since it was accepted, or retried by hand
+  attempts INTEGER NOT NULL DEFAULT 0,  -- that failed and were charged, since it was accepted or retried by hand
   earlier INTEGER NOT NULL DEFAULT 0,   -- attempts from before it was retried by hand
   crashes INTEGER NOT NULL DEFAULT 0,
   body TEXT NOT NULL                    -- the job as JSON
@@ -42,6 +42,10 @@ CREATE TABLE scheduled(
   due INTEGER NOT NULL, seq INTEGER NOT NULL, type TEXT NOT NULL, prio INTEGER NOT NULL,
   retrying INTEGER NOT NULL,            -- 1: waits for another attempt
   PRIMARY KEY(due, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE expiring(                  -- waiting jobs that are not to be started later than that, and some that wait no more
+  at INTEGER NOT NULL, seq INTEGER NOT NULL,
+  PRIMARY KEY(at, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE owner(                     -- processes that hold leases; each also holds a lock on its own file
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -93,7 +97,7 @@ CREATE VIEW place AS                    -- where each job stands
     WHERE NOT EXISTS (SELECT 1 FROM part p WHERE p.token = b.token AND p.seq = e.value)
   UNION ALL SELECT j.seq, j.type, f.state, f.at FROM finished f, json_each(f.seqs) e CROSS JOIN job j ON j.seq = e.value;
 CREATE VIEW jobs AS                     -- for people with standard tools: one row per job
-  SELECT j.id, j.type, p.state, j.attempts, j.crashes,
+  SELECT j.id, j.type, p.state, j.attempts + (p.state = 'done') AS attempts, j.crashes,
     strftime('%Y-%m-%dT%H:%M:%fZ', j.queued / 1000.0, 'unixepoch') AS enqueued_at,
     strftime('%Y-%m-%dT%H:%M:%fZ', p.at / 1000.0, 'unixepoch') AS state_at, -- due, leased until, or ended
     o.output, d.failure, j.body AS job

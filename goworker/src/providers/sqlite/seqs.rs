@@ -1,7 +1,7 @@
 //! Lists of jobs as the tables hold them: a JSON array, so that standard tools can read it too.
 
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::Result;
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
 /// The jobs of a batch, or those that ended together.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -185,10 +185,7 @@ impl Store {
 
     fn bury(&mut self, seq: i64, failure: &str) -> Result<()> {
         self.tally.add_dead(1);
-        self.run(
-            "INSERT INTO dead(seq, type, at, failure) SELECT seq, type, ?2, ?3 FROM job WHERE seq = ?1",
-            (seq, self.now, failure),
-        )?;
+        self.run("INSERT INTO dead(seq, type, at, failure) SELECT seq, type, ?2, ?3 FROM job WHERE seq = ?1", (seq, self.now, failure))?;
         Ok(())
     }
 
@@ -218,30 +215,25 @@ impl Store {
 
     /// Puts a job back to where it stood when it was taken.
     pub(super) fn put_back(&mut self, seq: i64) -> Result<()> {
-        let place = "SELECT type, due, prio FROM job WHERE seq = ?1";
-        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-        let (job_type, due, prio): (String, i64, i64) = self.conn().prepare_cached(place)?.query_row([seq], row)?;
+        let place = "SELECT type, due, prio, expires FROM job WHERE seq = ?1";
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+        let (job_type, due, prio, expires): (String, i64, i64, _) = self.conn().prepare_cached(place)?.query_row([seq], row)?;
+        self.put_expiring(seq, expires)?;
         self.put_ready(seq, &job_type, due, prio)
     }
 
     /// Puts a job among those that wait for their time, or the ready ones if it has come.
     pub(super) fn put_back_at(&mut self, seq: i64, due: i64) -> Result<()> {
-        let moved = "UPDATE job SET due = ?2 WHERE seq = ?1 RETURNING type, prio, attempts > 0";
-        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-        let (job_type, prio, retrying): (String, i64, bool) = self.conn().prepare_cached(moved)?.query_row([seq, due], row)?;
-        if due > self.now {
-            self.put_scheduled(seq, &job_type, due, prio, retrying)
-        } else {
-            self.put_ready(seq, &job_type, due, prio)
-        }
+        let moved = "UPDATE job SET due = ?2 WHERE seq = ?1 RETURNING type, prio, attempts > 0, expires";
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+        let (job_type, prio, retrying, expires): (String, i64, bool, _) = self.conn().prepare_cached(moved)?.query_row([seq, due], row)?;
+        self.put_expiring(seq, expires)?;
+        if due > self.now { self.put_scheduled(seq, &job_type, due, prio, retrying) } else { self.put_ready(seq, &job_type, due, prio) }
     }
 
     /// Puts a job among those that wait for their time. Who waits for jobs may have to wake earlier.
     pub(super) fn put_scheduled(&mut self, seq: i64, job_type: &str, due: i64, prio: i64, retrying: bool) -> Result<()> {
-        self.run(
-            "INSERT INTO scheduled(due, seq, type, prio, retrying) VALUES(?1, ?2, ?3, ?4, ?5)",
-            (due, seq, job_type, prio, retrying),
-        )?;
+        self.run("INSERT INTO scheduled(due, seq, type, prio, retrying) VALUES(?1, ?2, ?3, ?4, ?5)", (due, seq, job_type, prio, retrying))?;
         self.stir(job_type);
         Ok(())
     }
