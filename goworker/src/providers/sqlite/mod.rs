@@ -134,11 +134,11 @@ impl Queue for Sqlite {
     }
 
     async fn list(&self, filter: &Filter) -> Result<Vec<JobRecord>, ProviderError> {
-        self.file()?.reader.list(filter).await
+        self.file()?.present().await?.list(filter).await
     }
 
     async fn get(&self, id: &JobId) -> Result<Option<JobRecord>, ProviderError> {
-        self.file()?.reader.get(id).await
+        self.file()?.present().await?.get(id).await
     }
 
     async fn cancel(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
@@ -154,7 +154,7 @@ impl Queue for Sqlite {
     }
 
     async fn stats(&self) -> Result<QueueStats, ProviderError> {
-        self.file()?.reader.stats().await
+        self.file()?.present().await?.stats().await
     }
 
     fn is_durable(&self) -> bool {
@@ -198,8 +198,7 @@ impl OpenFile {
         let owner = self.owner.get_or_try_init(|| self.register()).await?.id;
         let demand = demand.clone();
         let class = Class { weight: demand.total(), ..CLAIM };
-        let claim = move |store: &mut Store| store.recover().and_then(|()| store.claim(&demand, owner));
-        let Claim { token, jobs } = self.writer.call(class, claim).await?;
+        let Claim { token, jobs } = self.writer.call(class, move |store| store.claim(&demand, owner)).await?;
         let token = Token(token.unsigned_abs());
         let mut deliveries = Vec::with_capacity(jobs.len());
         for job in jobs {
@@ -251,6 +250,17 @@ impl OpenFile {
         let sync = if ends.iter().any(End::accepts) { Sync::Full } else { Sync::Normal };
         let class = Class { urgent: false, sync, weight: ends.len() };
         self.writer.call(class, move |store| store.settle(&ends)).await
+    }
+
+    /// The read side, with all in its place that time alone has moved.
+    async fn present(&self) -> Result<&Reader, ProviderError> {
+        if self.reader.is_behind(self.clock.now()).await? {
+            // A store that cannot be written can still be read.
+            if let Err(error) = self.writer.call(CLAIM, |_| Ok(())).await {
+                tracing::warn!(%error, "what is shown is not up to date");
+            }
+        }
+        Ok(&self.reader)
     }
 
     async fn change(&self, wish: Wish, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {

@@ -13,7 +13,7 @@ use crate::provider::ProviderError;
 use crate::queue::{Count, Filter, JobRecord, QueueStats, State};
 
 use super::place::{self, Place, find, locate};
-use super::{fault, open};
+use super::{fault, open, recover};
 
 /// The way to the read side of a file.
 #[derive(Clone)]
@@ -48,6 +48,11 @@ impl Reader {
             question(&snapshot, &reader.ids).map_err(|error| fault::explain(error, &reader.path))
         });
         asked.await.map_err(ProviderError::failed)?
+    }
+
+    /// Whether time has brought about what the tables do not show yet.
+    pub(super) async fn is_behind(&self, now: Timestamp) -> Result<bool, ProviderError> {
+        self.ask(move |conn, _| recover::is_behind(conn, now.as_millis())).await
     }
 
     pub(super) async fn cursor(&self, name: &str) -> Result<Option<String>, ProviderError> {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::Result;
+use rusqlite::{Connection, Result};
 
 use super::owner;
 use super::place::{by_seq, locate_waiting};
@@ -39,6 +39,13 @@ enum Crash {
     NotCounted,
 }
 
+/// Whether time has brought about what the tables do not show yet.
+pub(super) fn is_behind(conn: &Connection, now: i64) -> Result<bool> {
+    let behind = "SELECT EXISTS (SELECT 1 FROM scheduled WHERE due <= ?1) OR EXISTS (SELECT 1 FROM batch WHERE until <= ?1)
+                  OR EXISTS (SELECT 1 FROM expiring WHERE at <= ?1)";
+    conn.prepare_cached(behind)?.query_row([now], |row| row.get(0))
+}
+
 impl Store {
     /// Notes this process as one that holds leases; answers its number, which no other ever had.
     pub(super) fn register(&mut self, nonce: &str) -> Result<i64> {
@@ -58,11 +65,15 @@ impl Store {
         Ok(())
     }
 
-    /// Makes ready what is due, and what was handed out to someone who is gone or late.
+    /// Brings the tables up to the present: what is due becomes ready, what was handed out to someone who is gone or
+    /// late comes back, what should have been started before ends. Every transaction begins with it.
     pub(super) fn recover(&mut self) -> Result<()> {
         for owner in self.gone_owners()? {
             tracing::warn!(owner, "a process is gone; its jobs are taken up");
             self.end_leases_of(owner, Crash::Counted)?;
+        }
+        if !is_behind(self.conn(), self.now)? {
+            return Ok(());
         }
         for _ in 0..MAX_LEASES {
             let over = "SELECT token FROM batch WHERE until <= ?1 ORDER BY until LIMIT 1";
@@ -76,10 +87,7 @@ impl Store {
 
     /// Whether [`recover`](Store::recover) would find something.
     pub(super) fn needs_recovery(&mut self) -> Result<bool> {
-        let due = self.one::<i64>("SELECT 1 FROM scheduled WHERE due <= ?1 LIMIT 1", [self.now])?;
-        let over = self.one::<i64>("SELECT 1 FROM batch WHERE until <= ?1 LIMIT 1", [self.now])?;
-        let late = self.one::<i64>("SELECT 1 FROM expiring WHERE at <= ?1 LIMIT 1", [self.now])?;
-        if due.is_some() || over.is_some() || late.is_some() {
+        if is_behind(self.conn(), self.now)? {
             return Ok(true);
         }
         let gone = !self.gone_owners()?.is_empty();
@@ -106,9 +114,6 @@ impl Store {
 
     /// Ends waiting jobs that should have been started before. A running one is looked at when it is put back.
     fn expire(&mut self) -> Result<()> {
-        if self.one::<i64>("SELECT 1 FROM expiring WHERE at <= ?1 LIMIT 1", [self.now])?.is_none() {
-            return Ok(());
-        }
         let late = "DELETE FROM expiring WHERE (at, seq) IN (SELECT at, seq FROM expiring WHERE at <= ?1 ORDER BY at, seq LIMIT ?2)
                     RETURNING seq";
         let mut expired = Vec::new();
@@ -172,9 +177,6 @@ impl Store {
     }
 
     fn promote(&mut self) -> Result<()> {
-        if self.one::<i64>("SELECT 1 FROM scheduled WHERE due <= ?1 LIMIT 1", [self.now])?.is_none() {
-            return Ok(());
-        }
         let due: Vec<(i64, i64, String, i64)> = self
             .conn()
             .prepare_cached(

@@ -182,6 +182,7 @@ impl Pen {
         }
         let urgent = calls.iter().any(|call| call.class.urgent);
         let done = self.store.transact(sync, self.clock.now().as_millis(), |store| {
+            store.recover()?;
             calls.iter_mut().try_for_each(|call| call.work.run(store))?;
             if urgent { Ok(()) } else { store.purge() }
         });
