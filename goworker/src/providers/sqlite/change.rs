@@ -5,9 +5,9 @@ use rusqlite::Result;
 use crate::job::JobId;
 use crate::queue::Change;
 
-use super::place::{Known, Place, find, locate};
+use super::place::{Known, Place, find, locate, score};
 use super::seqs::Seqs;
-use super::store::{Store, score};
+use super::store::Store;
 
 /// What to do with jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Store {
                     return Ok(Change::Requested);
                 }
                 self.leave(&job, &place)?;
-                self.finish("cancelled", vec![job.seq])?;
+                self.put_finished("cancelled", vec![job.seq])?;
             }
             Wish::Retry if !ended => return Ok(Change::Refused(place.state())),
             Wish::Retry => {

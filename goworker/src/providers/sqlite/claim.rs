@@ -48,9 +48,7 @@ impl Store {
             let room = slots.min(MAX_CLAIM - jobs.len());
             self.take_type(&job_type, room, &mut jobs, &mut expired)?;
         }
-        if !expired.is_empty() {
-            self.finish("expired", expired)?;
-        }
+        self.put_finished("expired", expired)?;
         if jobs.is_empty() {
             return Ok(Claim::default());
         }
@@ -112,10 +110,15 @@ impl Store {
         let mut room = slots;
         while room > 0 && expired.len() < MAX_EXPIRED {
             let candidates = self.first_ready(job_type, room)?;
-            let Some(last) = candidates.last() else { return Ok(()) };
-            let (count, end) = (candidates.len(), (last.score, last.job.seq));
-            self.run("DELETE FROM ready WHERE type = ?1 AND (score, seq) <= (?2, ?3)", (job_type, end.0, end.1))?;
-            let wanted = room;
+            let is_last = candidates.len() < room;
+            match candidates.last() {
+                Some(last) if !is_last => {
+                    let key = (job_type, last.score, last.job.seq);
+                    self.run("DELETE FROM ready WHERE type = ?1 AND (score, seq) <= (?2, ?3)", key)?
+                }
+                // All of them: also what names a job that someone has deleted with other tools.
+                _ => self.run("DELETE FROM ready WHERE type = ?1", [job_type])?,
+            };
             for mut candidate in candidates {
                 if candidate.expires.is_some_and(|at| at <= self.now) {
                     expired.push(candidate.job.seq);
@@ -127,8 +130,8 @@ impl Store {
                 jobs.push(candidate.job);
                 room -= 1;
             }
-            if count < wanted {
-                return Ok(());
+            if is_last {
+                break;
             }
         }
         Ok(())

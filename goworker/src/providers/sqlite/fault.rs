@@ -21,25 +21,28 @@ pub(super) fn is_final(error: &Error) -> bool {
     }
 }
 
+/// Whether the error has nothing to do with what was to be done.
+pub(super) fn concerns_all(error: &Error) -> bool {
+    is_final(error) || matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
 /// The error as the caller is told.
-pub(super) fn explain(error: Error, path: &Path) -> ProviderError {
+pub(super) fn explain(error: &Error, path: &Path) -> ProviderError {
     let path = path.display();
-    let is_final = is_final(&error);
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => ProviderError::Unavailable(anyhow!("`{path}` cannot grow: the disk is full")),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             ProviderError::Unavailable(anyhow!("`{path}` is being written by another process for too long"))
         }
-        Some(ErrorCode::OutOfMemory | ErrorCode::CannotOpen | ErrorCode::SchemaChanged | ErrorCode::FileLockingProtocolFailed) => {
-            ProviderError::Unavailable(anyhow!(error).context(format!("`{path}` cannot be used for now")))
-        }
-        Some(ErrorCode::SystemIoFailure) if !is_final => {
-            ProviderError::Unavailable(anyhow!(error).context(format!("`{path}` cannot be used for now")))
-        }
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            ProviderError::Failed(anyhow!(error).context(format!("`{path}` is damaged")))
-        }
-        _ => ProviderError::Failed(anyhow!(error).context(format!("`{path}` cannot be used"))),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => ProviderError::Failed(anyhow!("`{path}` is damaged: {error}")),
+        Some(
+            ErrorCode::OutOfMemory
+            | ErrorCode::CannotOpen
+            | ErrorCode::SchemaChanged
+            | ErrorCode::FileLockingProtocolFailed
+            | ErrorCode::SystemIoFailure,
+        ) if !is_final(error) => ProviderError::Unavailable(anyhow!("`{path}` cannot be used for now: {error}")),
+        _ => ProviderError::Failed(anyhow!("`{path}` cannot be used: {error}")),
     }
 }
 

@@ -186,7 +186,7 @@ impl Lanes {
         let mut weight = 0;
         let mut group = Vec::new();
         while let Some(call) = self.calls.front() {
-            weight += call.class.weight;
+            weight = call.class.weight.saturating_add(weight);
             if weight > MAX_WEIGHT && !group.is_empty() {
                 break;
             }

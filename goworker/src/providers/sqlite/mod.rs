@@ -16,6 +16,7 @@ mod open;
 mod owner;
 mod place;
 mod purge;
+mod put;
 mod read;
 mod recover;
 mod schema;
@@ -92,10 +93,9 @@ impl Provider for Sqlite {
     }
 
     async fn ready(&self, demand: &Demand) {
-        match self.file() {
-            Ok(file) => file.ready(demand).await,
-            // The fetch that follows says why.
-            Err(_) => {}
+        // If it was not opened, the fetch that follows says so.
+        if let Ok(file) = self.file() {
+            file.ready(demand).await;
         }
     }
 
@@ -170,6 +170,7 @@ impl Sqlite {
 
 impl OpenFile {
     fn open(path: PathBuf, setup: &Setup) -> anyhow::Result<Self> {
+        let path = std::path::absolute(path)?;
         let conn = open::open(&path)?;
         // Symbolic links are resolved once, so that all processes lock the same files beside the database.
         let path = std::fs::canonicalize(&path)?;
@@ -197,7 +198,7 @@ impl OpenFile {
     async fn fetch(&self, demand: &Demand) -> Result<Batch, ProviderError> {
         let owner = self.owner.get_or_try_init(|| self.register()).await?.id;
         let demand = demand.clone();
-        let class = Class { weight: demand.total(), ..CLAIM };
+        let class = Class { weight: demand.total().min(MAX_BULK), ..CLAIM };
         let Claim { token, jobs } = self.writer.call(class, move |store| store.claim(&demand, owner)).await?;
         let token = Token(token.unsigned_abs());
         let mut deliveries = Vec::with_capacity(jobs.len());
@@ -283,7 +284,13 @@ impl OpenFile {
             .with_context(|| beside(&self.path))
             .map_err(ProviderError::Unavailable)?;
         let (nonce, path) = (sign.nonce.clone(), self.path.clone());
-        let id = self.writer.call(ACCEPT, move |store| store.register(&nonce)).await?;
+        let id = match self.writer.call(ACCEPT, move |store| store.register(&nonce)).await {
+            Ok(id) => id,
+            Err(error) => {
+                sign.end().with_context(|| beside(&self.path)).map_err(ProviderError::Unavailable)?;
+                return Err(error);
+            }
+        };
         match tokio::task::spawn_blocking(move || owner::tidy(&path)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "the files of processes that are gone cannot be removed"),

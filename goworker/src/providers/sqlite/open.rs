@@ -43,7 +43,7 @@ pub(super) enum OpenError {
 /// Opens the connection that writes; creates the file, or brings it to the newest schema.
 pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
     let size = check_place(path)?;
-    (|| connect(path, size))().map_err(|fault| fault.at(path))
+    connect(path, size).map_err(|fault| fault.at(path))
 }
 
 /// Opens a connection that only reads. The file has been opened by [`open`] before.

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Result, Row};
 
 use crate::queue::State;
 
-use super::store::score;
+use super::schema::PRIORITY_STEP_MS;
 
 /// What of a job tells where to look for it.
 #[derive(Debug, Clone)]
@@ -55,6 +55,11 @@ impl Place {
             Place::Dead { .. } => State::Dead,
         }
     }
+}
+
+/// Where a ready job stands among those of its type: smaller is earlier.
+pub(super) const fn score(due: i64, prio: i64) -> i64 {
+    due.saturating_sub(prio.saturating_mul(PRIORITY_STEP_MS))
 }
 
 /// The job with an id.

@@ -44,8 +44,8 @@ impl Reader {
         let asked = tokio::task::spawn_blocking(move || {
             let mut conn = reader.conn.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(conn) = conn.as_mut() else { return Err(fault::closed(&reader.path)) };
-            let snapshot = conn.transaction().map_err(|error| fault::explain(error, &reader.path))?;
-            question(&snapshot, &reader.ids).map_err(|error| fault::explain(error, &reader.path))
+            let snapshot = conn.transaction().map_err(|error| fault::explain(&error, &reader.path))?;
+            question(&snapshot, &reader.ids).map_err(|error| fault::explain(&error, &reader.path))
         });
         asked.await.map_err(ProviderError::failed)?
     }

@@ -104,14 +104,6 @@ impl Store {
         self.one::<Option<i64>>(earliest, []).map(Option::flatten)
     }
 
-    /// Remembers when a waiting job will be too late to be started.
-    pub(super) fn put_expiring(&self, seq: i64, expires: Option<i64>) -> Result<()> {
-        if let Some(at) = expires {
-            self.run("INSERT OR IGNORE INTO expiring(at, seq) VALUES(?1, ?2)", [at, seq])?;
-        }
-        Ok(())
-    }
-
     /// Ends waiting jobs that should have been started before. A running one is looked at when it is put back.
     fn expire(&mut self) -> Result<()> {
         let late = "DELETE FROM expiring WHERE (at, seq) IN (SELECT at, seq FROM expiring WHERE at <= ?1 ORDER BY at, seq LIMIT ?2)
@@ -125,7 +117,7 @@ impl Store {
                 expired.push(seq);
             }
         }
-        if expired.is_empty() { Ok(()) } else { self.finish("expired", expired) }
+        self.put_finished("expired", expired)
     }
 
     /// Other processes on this file that are gone. Looks once a second: each look opens their files.
@@ -168,7 +160,7 @@ impl Store {
                 self.run("UPDATE job SET crashes = crashes + 1 WHERE seq = ?1", [seq])?;
             }
             if self.one::<i64>("SELECT 1 FROM cancel WHERE token = ?1 AND seq = ?2", [token, seq])?.is_some() {
-                self.finish("cancelled", vec![seq])?;
+                self.put_finished("cancelled", vec![seq])?;
             } else {
                 self.put_back(seq)?;
             }

@@ -99,7 +99,7 @@ impl Store {
             for end in positions.iter().map(|position| &ends[*position]) {
                 self.keep_output(end)?;
             }
-            self.finish("done", seqs)?;
+            self.put_finished("done", seqs)?;
             return self.close_batch(token);
         }
         seqs.sort_unstable();
@@ -114,8 +114,8 @@ impl Store {
             }
             self.end(end, &mut done, &mut cancelled)?;
         }
-        self.finish_some("done", done)?;
-        self.finish_some("cancelled", cancelled)?;
+        self.put_finished("done", done)?;
+        self.put_finished("cancelled", cancelled)?;
         if self.one("SELECT count(*) FROM part WHERE token = ?1", [token])? == Some(seqs.len()) {
             self.close_batch(token)?;
         }
@@ -144,7 +144,7 @@ impl Store {
             }
             Kind::Dead { failure, handlers } => {
                 self.charge(end, end.attempt.is_some())?;
-                self.bury(end.seq, failure)?;
+                self.put_dead(end.seq, failure)?;
                 // In the same step, so that no dead job goes unheard. A handler job that is there already is as good.
                 self.accept(handlers, None)?.ok();
             }
@@ -156,7 +156,7 @@ impl Store {
             Kind::Release if asked => cancelled.push(end.seq),
             Kind::Retry { after, charged } => {
                 self.charge(end, *charged)?;
-                self.put_back_at(end.seq, self.now.saturating_add(*after))?;
+                self.put_back_at(end.seq, Some(self.now.saturating_add(*after)))?;
             }
             Kind::Release => self.put_back(end.seq)?,
         }
@@ -183,58 +183,11 @@ impl Store {
         Ok(())
     }
 
-    fn bury(&mut self, seq: i64, failure: &str) -> Result<()> {
-        self.tally.add_dead(1);
-        self.run("INSERT INTO dead(seq, type, at, failure) SELECT seq, type, ?2, ?3 FROM job WHERE seq = ?1", (seq, self.now, failure))?;
-        Ok(())
-    }
-
     /// Ends a lease.
     pub(super) fn close_batch(&self, token: i64) -> Result<()> {
         self.run("DELETE FROM part WHERE token = ?1", [token])?;
         self.run("DELETE FROM cancel WHERE token = ?1", [token])?;
         self.run("DELETE FROM batch WHERE token = ?1", [token])?;
-        Ok(())
-    }
-
-    /// Notes jobs that ended together.
-    pub(super) fn finish(&mut self, state: &str, seqs: Vec<i64>) -> Result<()> {
-        self.tally.add_done(seqs.len());
-        let seqs = Seqs(seqs);
-        let (lowest, highest) = seqs.span();
-        self.run(
-            "INSERT INTO finished(state, at, count, lowest, highest, seqs) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
-            (state, self.now, seqs.0.len(), lowest, highest, &seqs),
-        )?;
-        Ok(())
-    }
-
-    fn finish_some(&mut self, state: &str, seqs: Vec<i64>) -> Result<()> {
-        if seqs.is_empty() { Ok(()) } else { self.finish(state, seqs) }
-    }
-
-    /// Puts a job back to where it stood when it was taken.
-    pub(super) fn put_back(&mut self, seq: i64) -> Result<()> {
-        let place = "SELECT type, due, prio, expires FROM job WHERE seq = ?1";
-        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
-        let (job_type, due, prio, expires): (String, i64, i64, _) = self.conn().prepare_cached(place)?.query_row([seq], row)?;
-        self.put_expiring(seq, expires)?;
-        self.put_ready(seq, &job_type, due, prio)
-    }
-
-    /// Puts a job among those that wait for their time, or the ready ones if it has come.
-    pub(super) fn put_back_at(&mut self, seq: i64, due: i64) -> Result<()> {
-        let moved = "UPDATE job SET due = ?2 WHERE seq = ?1 RETURNING type, prio, attempts > 0, expires";
-        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
-        let (job_type, prio, retrying, expires): (String, i64, bool, _) = self.conn().prepare_cached(moved)?.query_row([seq, due], row)?;
-        self.put_expiring(seq, expires)?;
-        if due > self.now { self.put_scheduled(seq, &job_type, due, prio, retrying) } else { self.put_ready(seq, &job_type, due, prio) }
-    }
-
-    /// Puts a job among those that wait for their time. Who waits for jobs may have to wake earlier.
-    pub(super) fn put_scheduled(&mut self, seq: i64, job_type: &str, due: i64, prio: i64, retrying: bool) -> Result<()> {
-        self.run("INSERT INTO scheduled(due, seq, type, prio, retrying) VALUES(?1, ?2, ?3, ?4, ?5)", (due, seq, job_type, prio, retrying))?;
-        self.stir(job_type);
         Ok(())
     }
 

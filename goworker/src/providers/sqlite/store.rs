@@ -1,7 +1,7 @@
 //! The write side of a file: one connection, and transactions that say how durable they have to be.
 //!
 //! What happens inside a transaction is in the files beside this one, by subject: accept, claim, settle, change,
-//! recover, purge.
+//! recover, put, purge.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -13,7 +13,6 @@ use crate::provider::Keep;
 
 use super::purge::Tally;
 use super::recover::OwnerLook;
-use super::schema::PRIORITY_STEP_MS;
 
 /// Whether a transaction must be on the disk when it returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,13 +89,6 @@ impl Store {
         }
     }
 
-    /// Puts a job among the ready ones, at the place that its due time and priority give it.
-    pub(super) fn put_ready(&mut self, seq: i64, job_type: &str, due: i64, prio: i64) -> Result<()> {
-        self.run("INSERT INTO ready(type, score, seq, prio) VALUES(?1, ?2, ?3, ?4)", (job_type, score(due, prio), seq, prio))?;
-        self.stir(job_type);
-        Ok(())
-    }
-
     pub(super) fn run(&self, sql: &str, params: impl Params) -> Result<usize> {
         self.conn.prepare_cached(sql)?.execute(params)
     }
@@ -114,9 +106,4 @@ impl Store {
     pub(super) fn conn(&self) -> &Connection {
         &self.conn
     }
-}
-
-/// Where a ready job stands among those of its type: smaller is earlier.
-pub(super) const fn score(due: i64, prio: i64) -> i64 {
-    due.saturating_sub(prio.saturating_mul(PRIORITY_STEP_MS))
 }

@@ -154,61 +154,63 @@ impl Pen {
         }
     }
 
-    /// Does all calls in one transaction. If one of them cannot be done, each gets a transaction of its own, so that
-    /// the others do not suffer for it.
+    /// Does all calls in one transaction and answers them.
     fn transact(&mut self, mut calls: Vec<Call>) {
-        let failed = self.attempt(&mut calls).err();
-        match failed {
-            Some(_) if calls.len() > 1 && self.stopped.is_none() => calls.into_iter().for_each(|call| self.transact(vec![call])),
-            None => calls.into_iter().for_each(|call| call.work.answer(None)),
-            Some(error) => {
-                let mut error = Some(error);
-                for call in calls {
-                    let error = error.take().unwrap_or_else(|| self.stopped_error());
-                    call.work.answer(Some(error));
-                }
-            }
+        let sync = if calls.iter().any(|call| call.class.sync == Sync::Full) { Sync::Full } else { Sync::Normal };
+        self.check_identity(sync);
+        if let Some(why) = &self.stopped {
+            calls.into_iter().for_each(|call| call.work.answer(Some(fault::stopped(&self.path, why))));
+            return;
+        }
+        match self.attempt(sync, &mut calls) {
+            Ok(()) => calls.into_iter().for_each(|call| call.work.answer(None)),
+            Err(error) => self.fail(calls, &error),
         }
         self.wake_for_stirred();
     }
 
-    fn attempt(&mut self, calls: &mut [Call]) -> Result<(), ProviderError> {
-        if self.stopped.is_some() {
-            return Err(self.stopped_error());
-        }
-        let sync = if calls.iter().any(|call| call.class.sync == Sync::Full) { Sync::Full } else { Sync::Normal };
-        if sync == Sync::Full {
-            self.check_identity()?;
-        }
+    fn attempt(&mut self, sync: Sync, calls: &mut [Call]) -> Result<()> {
         let urgent = calls.iter().any(|call| call.class.urgent);
-        let done = self.store.transact(sync, self.clock.now().as_millis(), |store| {
+        self.store.transact(sync, self.clock.now().as_millis(), |store| {
             store.recover()?;
             calls.iter_mut().try_for_each(|call| call.work.run(store))?;
             if urgent { Ok(()) } else { store.purge() }
-        });
-        done.map_err(|error| self.explain(error))
+        })
+    }
+
+    /// If it may have been one call that could not be done, each gets a transaction of its own, so that the others do
+    /// not suffer for it.
+    fn fail(&mut self, calls: Vec<Call>, error: &rusqlite::Error) {
+        self.note(error);
+        if calls.len() > 1 && !fault::concerns_all(error) {
+            calls.into_iter().for_each(|call| self.transact(vec![call]));
+            return;
+        }
+        if calls.is_empty() {
+            tracing::warn!(path = %self.path.display(), %error, "nothing is forgotten for now");
+        }
+        calls.into_iter().for_each(|call| call.work.answer(Some(fault::explain(error, &self.path))));
+    }
+
+    /// After some errors nothing is written any more.
+    fn note(&mut self, error: &rusqlite::Error) {
+        if fault::is_final(error) {
+            self.stop(error.to_string());
+        }
+    }
+
+    fn stop(&mut self, why: String) {
+        tracing::error!(path = %self.path.display(), why, "the store stops");
+        self.stopped = Some(why);
+        // Whoever waits for jobs is let go, and learns from the next fetch what is wrong.
+        self.waiting.clear();
     }
 
     /// A job accepted into a file that has no name any more would be lost.
-    fn check_identity(&mut self) -> Result<(), ProviderError> {
-        if Identity::of(&self.path).is_ok_and(|now| now == self.identity) {
-            return Ok(());
+    fn check_identity(&mut self, sync: Sync) {
+        if sync == Sync::Full && self.stopped.is_none() && Identity::of(&self.path).ok().as_ref() != Some(&self.identity) {
+            self.stop("the file was removed or replaced while it was in use".into());
         }
-        self.stopped = Some("the file was removed or replaced while it was in use".into());
-        Err(self.stopped_error())
-    }
-
-    fn explain(&mut self, error: rusqlite::Error) -> ProviderError {
-        if fault::is_final(&error) {
-            tracing::error!(path = %self.path.display(), %error, "the store stops");
-            self.stopped = Some(error.to_string());
-            self.waiting.clear();
-        }
-        fault::explain(error, &self.path)
-    }
-
-    fn stopped_error(&self) -> ProviderError {
-        fault::stopped(&self.path, self.stopped.as_deref().unwrap_or("it has stopped"))
     }
 
     fn wake_for_stirred(&mut self) {
@@ -231,9 +233,12 @@ impl Pen {
                 self.waiting.push((types, wake));
                 let _ = next.send(instant);
             }
+            // Dropped, they let go the one who waits.
             Ok(None) => drop((wake, next)),
-            // Whoever waits is let go, and learns from the next fetch what is wrong.
-            Err(error) => drop((wake, next, self.explain(error))),
+            Err(error) => {
+                drop((wake, next));
+                self.note(&error);
+            }
         }
     }
 
@@ -262,7 +267,7 @@ impl Pen {
                 self.relook = self.relook.map(|times| times + passed).filter(|times| *times <= LAST_RELOOK);
                 return;
             }
-            Err(error) => drop(self.explain(error)),
+            Err(error) => self.note(&error),
         }
         self.relook = None;
         self.looked_at = now;
@@ -278,7 +283,7 @@ impl Pen {
             match self.finds(types.as_deref()) {
                 Ok(false) => self.waiting.push((types, wake)),
                 Ok(true) => drop(wake),
-                Err(error) => drop(self.explain(error)),
+                Err(error) => self.note(&error),
             }
         }
     }
