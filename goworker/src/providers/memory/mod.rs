@@ -18,9 +18,9 @@ use tokio::sync::Notify;
 
 use self::store::Store;
 
-#[derive(Debug, Default)]
 /// Keeps jobs in memory: fast, and gone when the process ends.
 #[provider(queue)]
+#[derive(Debug, Default)]
 pub struct Memory {
     shared: Shared,
 }
