@@ -21,7 +21,8 @@ use self::store::Store;
 /// Keeps jobs in memory: fast, and gone when the process ends.
 #[provider(queue)]
 #[derive(Debug, Default)]
-pub struct Memory {
+pub(crate) struct Memory {
+    #[state]
     shared: Shared,
 }
 
