@@ -27,7 +27,7 @@ pub(crate) struct SourceText<'a> {
 
 impl<'a> SourceText<'a> {
     pub(crate) fn new(path: &Path, text: &'a str) -> Self {
-        Source {
+        SourceText {
             name: path.display().to_string(),
             text,
             base: path.parent().map(Path::to_owned).unwrap_or_default(),
