@@ -18,10 +18,10 @@ use tokio::sync::Notify;
 
 use self::store::Store;
 
-#[derive(Debug, Default)]
 /// Keeps jobs in memory: fast, and gone when the process ends.
 #[provider(queue)]
-pub struct Memory {
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
     #[state]
     shared: Shared,
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::cases;
-use super::trial::{Trial, Verdict, claim, dead, done, expect, failure, id, job, jobs, names, output, retry};
+use super::trial::{SHORT, Trial, Verdict, claim, dead, done, expect, failure, id, job, jobs, names, output, retry};
 use crate::outcome::Settlement;
 use crate::provider::{Settled, Token};
 use crate::queue::{Filter, State};
@@ -95,7 +95,9 @@ async fn refused_settlements_do_not_hold_up_the_others(trial: Trial) -> Verdict 
 
 /// The case for which tokens exist: a holder that was thought dead comes back.
 async fn a_late_settlement_of_a_lost_lease_changes_nothing(mut trial: Trial) -> Verdict {
-    let queue = trial.open_with_short_leases().await?;
+    // The new holder needs time for all that is looked at before it settles.
+    trial.setup.lease = 2 * SHORT;
+    let queue = trial.open().await?;
     let all = ["a", "b", "c", "d", "e"];
     queue.accept(jobs(&all)).await?;
     let lost = queue.take_exactly(&all).await?;

@@ -54,8 +54,8 @@ pub(super) fn broken<T>(what: impl Into<String>) -> Result<T, Fault> {
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How late a queue may be that needs no polling.
 pub(super) const PROMPT: Duration = Duration::from_millis(700);
-/// A lease that is meant to be lost.
-pub(super) const SHORT: Duration = Duration::from_millis(250);
+/// A lease that is meant to be lost, and long enough to settle in time what was just taken, on a busy disk too.
+pub(super) const SHORT: Duration = Duration::from_millis(500);
 
 /// One case's fresh store.
 pub(super) struct Trial {
