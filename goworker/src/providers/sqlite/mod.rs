@@ -3,13 +3,14 @@
 //! Accepted means on the disk. Several processes may use the file at once: a daemon runs the jobs that the command line
 //! enqueues. Anyone can look into it with standard tools: `sqlite3 jobs.db "SELECT * FROM jobs"`.
 //!
-//! From outside in: this file is the contract, [`writer`] the thread that writes, [`store`] its transactions, [`read`]
-//! the questions, [`open`] and [`schema`] the file itself.
+//! From outside in: this file is the plugin, [`file`] what each call becomes, [`writer`] the thread that writes, [`store`]
+//! its transactions, [`read`] the questions, [`open`] and [`schema`] the file itself.
 
 mod accept;
 mod change;
 mod claim;
 mod fault;
+mod file;
 mod inbox;
 mod notice;
 mod open;
@@ -28,58 +29,25 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
-
-use anyhow::Context as _;
-use tokio::sync::OnceCell;
 
 use goworker::{
-    Attempt, Batch, Cause, Change, Clock, Cursor, Delivery, Demand, Enqueued, Failure, Filter, Ids, Job, JobId, JobRecord, Lease, MAX_BULK,
-    Provider, ProviderError, Queue, QueueStats, Random, Renewal, Settled, Settlement, Setup, Token, provider,
+    Batch, Change, Cursor, Demand, Enqueued, Filter, Job, JobId, JobRecord, Provider, ProviderError, Queue, QueueStats, Renewal, Settled,
+    Setup, Token, provider,
 };
 
-use accept::{Moved, NewJob};
 use change::Wish;
-use claim::{Claim, Claimed};
-use inbox::Class;
-use owner::LifeSign;
-use read::Reader;
-use settle::End;
-use store::{Store, Sync};
-use writer::Writer;
+use file::OpenFile;
 
 /// Stores jobs in one SQLite file. What is accepted survives a power cut; other processes may use the file too.
 #[provider(queue)]
-pub struct Sqlite {
+pub(super) struct Sqlite {
     /// The file. It is created if it does not exist; its folder has to.
     path: PathBuf,
     #[state]
     file: Option<OpenFile>,
 }
-
-/// The file in use.
-struct OpenFile {
-    path: PathBuf,
-    writer: Writer,
-    reader: Reader,
-    lease: Duration,
-    clock: Clock,
-    random: Random,
-    ids: Ids,
-    /// This process among those that fetch; it registers with its first fetch.
-    owner: OnceCell<Owner>,
-}
-
-struct Owner {
-    id: i64,
-    sign: std::sync::Mutex<Option<LifeSign>>,
-}
-
-const ACCEPT: Class = Class { urgent: false, sync: Sync::Full, weight: 1 };
-const CLAIM: Class = Class { urgent: false, sync: Sync::Normal, weight: 1 };
-const RENEW: Class = Class { urgent: true, sync: Sync::Normal, weight: 1 };
 
 impl Provider for Sqlite {
     async fn init(&mut self, setup: &Setup) -> anyhow::Result<()> {
@@ -104,8 +72,7 @@ impl Provider for Sqlite {
     }
 
     async fn renew(&self, leases: &[Token]) -> Result<Renewal, ProviderError> {
-        let leases = leases.to_vec();
-        self.file()?.writer.call(RENEW, move |store| store.renew(&leases)).await
+        self.file()?.renew(leases).await
     }
 
     fn selects_by_type(&self) -> bool {
@@ -130,7 +97,7 @@ impl Queue for Sqlite {
     }
 
     async fn cursor(&self, name: &str) -> Result<Option<String>, ProviderError> {
-        self.file()?.reader.cursor(name).await
+        self.file()?.cursor(name).await
     }
 
     async fn list(&self, filter: &Filter) -> Result<Vec<JobRecord>, ProviderError> {
@@ -166,153 +133,4 @@ impl Sqlite {
     fn file(&self) -> Result<&OpenFile, ProviderError> {
         self.file.as_ref().ok_or_else(|| ProviderError::Failed(anyhow::anyhow!("`{}` was not opened", self.path.display())))
     }
-}
-
-impl OpenFile {
-    fn open(path: PathBuf, setup: &Setup) -> anyhow::Result<Self> {
-        let path = std::path::absolute(path)?;
-        let conn = open::open(&path)?;
-        // Symbolic links are resolved once, so that all processes lock the same files beside the database.
-        let path = std::fs::canonicalize(&path)?;
-        let lease_ms = i64::try_from(setup.lease.as_millis()).unwrap_or(i64::MAX);
-        let store = Store::new(conn, &path, lease_ms, setup.keep)?;
-        let reader = Reader::open(&path, setup.ids())?;
-        let writer = Writer::start(store, &path, setup.clock.clone())?;
-        let (clock, random, ids) = (setup.clock.clone(), setup.random.clone(), setup.ids());
-        Ok(OpenFile { path, writer, reader, lease: setup.lease, clock, random, ids, owner: OnceCell::new() })
-    }
-
-    async fn enqueue(&self, jobs: &[Arc<Job>], cursor: Option<&Cursor>) -> Result<Vec<Enqueued>, ProviderError> {
-        if jobs.len() > MAX_BULK {
-            let error = anyhow::anyhow!("{} jobs in one call; {MAX_BULK} are allowed", jobs.len());
-            return Err(ProviderError::Failed(error));
-        }
-        let jobs: Vec<NewJob> = jobs.iter().map(|job| NewJob::from(job.as_ref())).collect();
-        let cursor = cursor.cloned();
-        let name = cursor.as_ref().map(|cursor| cursor.name.clone()).unwrap_or_default();
-        let class = Class { weight: jobs.iter().map(NewJob::weight).sum(), ..ACCEPT };
-        let accepted = self.writer.call(class, move |store| store.accept(&jobs, cursor.as_ref())).await?;
-        accepted.map_err(|Moved(at)| ProviderError::CursorMoved { name, at })
-    }
-
-    async fn fetch(&self, demand: &Demand) -> Result<Batch, ProviderError> {
-        let owner = self.owner.get_or_try_init(|| self.register()).await?.id;
-        let demand = demand.clone();
-        let class = Class { weight: demand.total().min(MAX_BULK), ..CLAIM };
-        let Claim { token, jobs } = self.writer.call(class, move |store| store.claim(&demand, owner)).await?;
-        let token = Token(token.unsigned_abs());
-        let mut deliveries = Vec::with_capacity(jobs.len());
-        for job in jobs {
-            let seq = job.seq.unsigned_abs();
-            match self.delivery(job) {
-                Ok(delivery) => deliveries.push(delivery),
-                Err(error) => self.bury_unreadable(token, seq, &error).await?,
-            }
-        }
-        Ok(Batch { lease: Lease { token, duration: Some(self.lease) }, deliveries, cursor: None })
-    }
-
-    /// Reads a job as it is stored: on the side that asked for it, so that the one thread that writes does not have to.
-    fn delivery(&self, claimed: Claimed) -> anyhow::Result<Delivery> {
-        let Claimed { seq, body, crashes, attempts } = claimed;
-        let job = Arc::new(Job::parse(body.as_bytes(), &self.ids)?.job);
-        let attempts = attempts.iter().map(|json| serde_json::from_str::<Attempt>(json)).collect::<Result<_, _>>()?;
-        Ok(Delivery { job, handle: seq.unsigned_abs(), attempts, crashes })
-    }
-
-    /// A job that cannot be read can never run: it becomes a dead letter, so that it is seen.
-    async fn bury_unreadable(&self, token: Token, handle: u64, error: &anyhow::Error) -> Result<(), ProviderError> {
-        let failure = Failure::new(Cause::Error, format!("the stored job cannot be read: {error:#}"));
-        tracing::error!(path = %self.path.display(), seq = handle, "{failure}");
-        let job = Arc::new(Job::new(self.ids.next(), ""));
-        let settlement = Settlement::Dead { failure, handlers: Vec::new() };
-        self.settle(&[Settled { token, handle, job, attempt: None, settlement }]).await.map(|_| ())
-    }
-
-    async fn ready(&self, demand: &Demand) {
-        let types = match demand {
-            Demand::Any(_) => None,
-            Demand::ByType(types) => Some(types.iter().filter(|(_, slots)| *slots > 0).map(|(name, _)| name.to_string()).collect()),
-        };
-        let (next, woken) = self.writer.watch(types).await;
-        let Some(next) = next else {
-            // However it ends, a fetch will tell.
-            let _ = woken.await;
-            return;
-        };
-        tokio::select! {
-            _ = woken => {}
-            () = tokio::time::sleep(next.since(self.clock.now())) => {}
-        }
-    }
-
-    async fn settle(&self, settlements: &[Settled]) -> Result<Vec<usize>, ProviderError> {
-        let ends: Vec<End> = settlements.iter().map(End::of).collect::<Result<_, _>>().map_err(ProviderError::failed)?;
-        let sync = if ends.iter().any(End::accepts) { Sync::Full } else { Sync::Normal };
-        let class = Class { urgent: false, sync, weight: ends.len() };
-        self.writer.call(class, move |store| store.settle(&ends)).await
-    }
-
-    /// The read side, with all in its place that time alone has moved.
-    async fn present(&self) -> Result<&Reader, ProviderError> {
-        if self.reader.is_behind(self.clock.now()).await? {
-            // A store that cannot be written can still be read.
-            if let Err(error) = self.writer.call(CLAIM, |_| Ok(())).await {
-                tracing::warn!(%error, "what is shown is not up to date");
-            }
-        }
-        Ok(&self.reader)
-    }
-
-    async fn change(&self, wish: Wish, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
-        let mut changes = Vec::with_capacity(ids.len());
-        // In pieces, so that a long list does not delay renewals.
-        for ids in ids.chunks(100) {
-            let class = Class { weight: ids.len(), ..ACCEPT };
-            let ids = ids.to_vec();
-            changes.extend(self.writer.call(class, move |store| store.change(wish, &ids)).await?);
-        }
-        Ok(changes)
-    }
-
-    /// Gives this process an identity, and takes up what those before it left behind.
-    async fn register(&self) -> Result<Owner, ProviderError> {
-        let (path, random) = (self.path.clone(), self.random.clone());
-        let sign = tokio::task::spawn_blocking(move || LifeSign::give(&path, &random))
-            .await
-            .map_err(ProviderError::failed)?
-            .with_context(|| beside(&self.path))
-            .map_err(ProviderError::Unavailable)?;
-        let (nonce, path) = (sign.nonce.clone(), self.path.clone());
-        let id = match self.writer.call(ACCEPT, move |store| store.register(&nonce)).await {
-            Ok(id) => id,
-            Err(error) => {
-                sign.end().with_context(|| beside(&self.path)).map_err(ProviderError::Unavailable)?;
-                return Err(error);
-            }
-        };
-        match tokio::task::spawn_blocking(move || owner::tidy(&path)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "the files of processes that are gone cannot be removed"),
-            Err(error) => return Err(ProviderError::failed(error)),
-        }
-        Ok(Owner { id, sign: std::sync::Mutex::new(Some(sign)) })
-    }
-
-    async fn close(&self) -> anyhow::Result<()> {
-        if let Some(owner) = self.owner.get() {
-            let released = self.writer.call(CLAIM, Store::unregister).await;
-            let sign = owner.sign.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-            if let Some(sign) = sign {
-                sign.end().with_context(|| beside(&self.path))?;
-            }
-            released?;
-        }
-        self.reader.close();
-        self.writer.close().await
-    }
-}
-
-fn beside(path: &Path) -> String {
-    format!("the lock file beside `{}` cannot be used", path.display())
 }

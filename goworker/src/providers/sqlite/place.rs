@@ -102,6 +102,16 @@ pub(super) fn locate(conn: &Connection, job: &Known) -> Result<Place> {
     Ok(first(conn, finished, [job.seq], entry)?.unwrap_or(Place::Lost))
 }
 
+/// Jobs that stand nowhere, so that nobody would ever run them. The transitions leave none; other tools might.
+pub(super) fn lost(conn: &Connection) -> Result<Vec<i64>> {
+    let sql = "SELECT seq FROM job j
+               WHERE NOT EXISTS (SELECT 1 FROM ready r WHERE r.type = j.type AND r.score = j.due - j.prio * ?1 AND r.seq = j.seq)
+                 AND NOT EXISTS (SELECT 1 FROM scheduled s WHERE s.due = j.due AND s.seq = j.seq)
+                 AND seq NOT IN (SELECT seq FROM place WHERE state NOT IN ('ready', 'scheduled'))
+               LIMIT 1000";
+    conn.prepare(sql)?.query_map([PRIORITY_STEP_MS], |row| row.get(0))?.collect()
+}
+
 /// A state as the tables spell it.
 pub(super) fn state(name: &str) -> State {
     // Only our own words are in the column; a stranger's is shown as the plainest end.

@@ -55,6 +55,11 @@ impl Reader {
         self.ask(move |conn, _| recover::is_behind(conn, now.as_millis())).await
     }
 
+    /// Jobs that stand nowhere.
+    pub(super) async fn lost(&self) -> Result<Vec<i64>, ProviderError> {
+        self.ask(|conn, _| place::lost(conn)).await
+    }
+
     pub(super) async fn cursor(&self, name: &str) -> Result<Option<String>, ProviderError> {
         let name = name.to_owned();
         let select = "SELECT at FROM cursor WHERE name = ?1";

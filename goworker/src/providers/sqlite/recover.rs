@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, Result};
 
 use super::owner;
-use super::place::{by_seq, locate_waiting};
+use super::place::{Place, by_seq, locate, locate_waiting};
 use super::seqs::Seqs;
 use super::store::Store;
 
@@ -95,6 +95,19 @@ impl Store {
             self.owners.looked_at = None;
         }
         Ok(gone)
+    }
+
+    /// Makes jobs ready that stand nowhere.
+    pub(super) fn adopt(&mut self, lost: &[i64]) -> Result<()> {
+        for seq in lost {
+            // Looked at again: it may have been on its way when it was missed.
+            let Some(job) = by_seq(self.conn(), *seq)? else { continue };
+            if locate(self.conn(), &job)? == Place::Lost {
+                tracing::error!(seq, "a job was found in no place; it is made ready again");
+                self.put_back(*seq)?;
+            }
+        }
+        Ok(())
     }
 
     /// When something will be due, or a lease over.
