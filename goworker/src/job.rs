@@ -180,6 +180,8 @@ pub struct Unique {
 pub struct Parsed {
     /// The job.
     pub job: Job,
+    /// Whether its id was made here, because the text had none.
+    pub id_made: bool,
     /// Top-level fields that were unknown and are now in `meta`.
     pub unknown: Vec<String>,
 }
@@ -365,6 +367,7 @@ impl Wire {
             meta.entry(field.clone()).or_insert(value);
             unknown.push(field);
         }
+        let id_made = self.id.is_none();
         let job = Job {
             id: self.id.unwrap_or_else(|| ids.next()),
             job_type,
@@ -382,7 +385,7 @@ impl Wire {
             meta,
             traceparent: self.traceparent,
         };
-        Ok(Parsed { job, unknown })
+        Ok(Parsed { job, id_made, unknown })
     }
 }
 
