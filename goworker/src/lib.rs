@@ -24,6 +24,7 @@ pub mod settings;
 
 // ── what comes with it ──
 mod providers;
+mod workers;
 
 pub use clock::{Clock, Random, Timestamp};
 pub use goworker_macros::{provider, worker};
