@@ -217,7 +217,8 @@ impl JobError {
     fn from_json(error: serde_path_to_error::Error<serde_json::Error>, prefix: &str) -> Self {
         let inner = error.path().to_string();
         let path = match (prefix, inner.as_str()) {
-            (prefix, ".") => prefix.to_owned(),
+            // `?` is where the text ended before a name.
+            (prefix, "." | "?") => prefix.to_owned(),
             ("", inner) => inner.to_owned(),
             (prefix, inner) if inner.starts_with('[') => format!("{prefix}{inner}"),
             (prefix, inner) => format!("{prefix}.{inner}"),

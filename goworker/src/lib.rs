@@ -22,8 +22,12 @@ mod plugin;
 mod registry;
 pub mod settings;
 
+// ── how it runs ──
+pub mod manager;
+
 // ── what comes with it ──
 mod providers;
+pub mod testing;
 mod workers;
 
 pub use clock::{Clock, Random, Timestamp};

@@ -1,4 +1,4 @@
 //! The providers that come with goworker. They use what every plugin may use, and nothing else.
 
 mod folder;
-mod memory;
+pub(crate) mod memory;

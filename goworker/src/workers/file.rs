@@ -17,10 +17,10 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Appends jobs to a file, one line of JSON each, durably.
 #[worker]
-pub struct File {
+pub(crate) struct File {
     /// The file; it is created if it is not there. Moved away by a log rotation, it is created anew.
     path: PathBuf,
-    // #[state]
+    #[state]
     writer: Option<Writer>,
 }
 
@@ -213,7 +213,7 @@ mod tests {
     use crate::workers::context;
 
     async fn start(path: &Path) -> anyhow::Result<WorkerHandle> {
-        let Plugin::Worker(worker) = Plugin::worker(File { path: path.to_owned(), writer: None }) else { unreachable!() };
+        let Plugin::Worker(worker) = Plugin::worker(File::from(FileConfig { path: path.to_owned() })) else { unreachable!() };
         let mut setup = Setup::new("attic", ".");
         setup.clock = Clock::starting_at("2026-11-24T03:00:00Z".parse().unwrap());
         setup.random = Random::seeded(1);

@@ -86,7 +86,7 @@ impl Directory {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let handle = match fs::open(path, flags, Mode::empty()) {
             Err(Errno::NOENT) => {
-                std::fs::create_dir(path)?;
+                create(path)?;
                 fs::open(path, flags, Mode::empty())?
             }
             opened => opened?,
@@ -266,6 +266,13 @@ impl Directory {
     pub(super) fn sync(&self) -> io::Result<()> {
         fs::fsync(&self.handle).map_err(io::Error::from)
     }
+}
+
+fn create(path: &Path) -> io::Result<()> {
+    std::fs::create_dir(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => io::Error::new(error.kind(), "it is not there, nor is the folder to create it in"),
+        _ => error,
+    })
 }
 
 /// The longest name that a file may have, in bytes.

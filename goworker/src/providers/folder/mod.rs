@@ -34,33 +34,32 @@ use self::inbox::{Found, Inbox, Rules};
 
 /// Takes jobs from the JSON files of a directory.
 #[provider]
-pub struct Folder {
+pub(crate) struct Folder {
     /// The directory; it is created if only the last part of its path is missing.
     path: PathBuf,
     /// What becomes of a file whose jobs are all settled: `remove`, or `move_to("done")`.
-    // #[config(default = After::Remove)]
+    #[config(default = After::Remove)]
     after: After,
     /// Where files go that are not job files, each with the reason beside it; `failed` in the directory if left out.
-    // #[config(default)]
     failed: Option<PathBuf>,
     /// How long a file must not have changed until it is read. Names that begin with a dot are never read.
-    // #[config(default = "1s")]
+    #[config(default = "1s")]
     quiet: Dur,
     /// The largest file that is read.
-    // #[config(default = "64MiB")]
+    #[config(default = "64MiB")]
     limit: Size,
-    // #[state]
+    #[state]
     inbox: Option<Arc<Inbox>>,
-    // #[state]
+    #[state]
     changed: Arc<Notify>,
-    // #[state]
+    #[state]
     watcher: Option<RecommendedWatcher>,
 }
 
 /// What becomes of a file whose jobs are all settled.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum After {
+pub(crate) enum After {
     /// It is removed.
     #[default]
     Remove,

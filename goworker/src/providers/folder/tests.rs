@@ -16,21 +16,12 @@ struct Bench {
     provider: ProviderHandle,
 }
 
-fn settings(folder: &TempDir) -> Folder {
-    Folder {
-        path: folder.path().join("inbox"),
-        after: After::Remove,
-        failed: None,
-        quiet: Dur::secs(1),
-        limit: Size(1 << 20),
-        inbox: None,
-        changed: Arc::default(),
-        watcher: None,
-    }
+fn settings(folder: &TempDir) -> FolderConfig {
+    FolderConfig { path: folder.path().join("inbox"), after: After::Remove, failed: None, quiet: Dur::secs(1), limit: Size(1 << 20) }
 }
 
-async fn start(folder: Folder, setup: &Setup) -> anyhow::Result<ProviderHandle> {
-    let Plugin::Provider(provider) = Plugin::provider(folder) else { unreachable!() };
+async fn start(folder: FolderConfig, setup: &Setup) -> anyhow::Result<ProviderHandle> {
+    let Plugin::Provider(provider) = Plugin::provider(Folder::from(folder)) else { unreachable!() };
     provider.start(setup).await
 }
 
@@ -40,11 +31,11 @@ impl Bench {
         Bench::with(|folder| folder).await
     }
 
-    async fn with(change: impl FnOnce(Folder) -> Folder) -> Self {
+    async fn with(change: impl FnOnce(FolderConfig) -> FolderConfig) -> Self {
         Bench::at("2500-01-01T00:00:00Z".parse().unwrap(), change).await
     }
 
-    async fn at(now: Timestamp, change: impl FnOnce(Folder) -> Folder) -> Self {
+    async fn at(now: Timestamp, change: impl FnOnce(FolderConfig) -> FolderConfig) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut setup = Setup::new("inbox", folder.path());
         setup.clock = Clock::starting_at(now);
@@ -229,7 +220,7 @@ async fn bad_files_of_one_name_do_not_replace_each_other() {
 
 #[tokio::test]
 async fn a_file_over_the_limit_is_moved_aside_unread() {
-    let bench = Bench::with(|folder| Folder { limit: Size(20), ..folder }).await;
+    let bench = Bench::with(|folder| FolderConfig { limit: Size(20), ..folder }).await;
     bench.write("a.json", r#"{"type":"x","name":"a long one"}"#);
     assert!(bench.fetch(10).await.deliveries.is_empty());
     let reason = fs::read_to_string(bench.path("failed/a.json.error.txt")).unwrap();
@@ -327,7 +318,7 @@ async fn jobs_without_an_id_have_the_same_one_after_a_crash() {
 
 #[tokio::test]
 async fn a_finished_file_that_is_moved_back_is_a_new_order() {
-    let bench = Bench::with(|folder| Folder { after: After::MoveTo("done".into()), ..folder }).await;
+    let bench = Bench::with(|folder| FolderConfig { after: After::MoveTo("done".into()), ..folder }).await;
     bench.write("a.json", r#"{"type":"x"}"#);
     let first = bench.fetch(10).await;
     bench.settle(&first, done()).await;
@@ -341,7 +332,7 @@ async fn a_finished_file_that_is_moved_back_is_a_new_order() {
 
 #[tokio::test]
 async fn done_files_may_be_moved_and_never_replace_each_other() {
-    let bench = Bench::with(|folder| Folder { after: After::MoveTo("done".into()), ..folder }).await;
+    let bench = Bench::with(|folder| FolderConfig { after: After::MoveTo("done".into()), ..folder }).await;
     for text in ["1", "2"] {
         bench.write("a.jsonl", lines(&[text]));
         let batch = bench.fetch(10).await;
@@ -351,7 +342,7 @@ async fn done_files_may_be_moved_and_never_replace_each_other() {
     assert_eq!((read("a.jsonl"), read("a.2.jsonl")), (lines(&["1"]), lines(&["2"])));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_dead_job_is_kept_with_its_error_before_its_file_goes() {
     let bench = Bench::new().await;
     bench.write("a.json", "[{\"id\":\"1\",\"type\":\"x\",\"params\":{\n  \"n\": 9007199254740993\n}},{\"id\":\"2\",\"type\":\"x\"}]");
@@ -378,7 +369,7 @@ async fn a_file_waits_for_the_failure_handlers_of_its_dead_jobs() {
 
 #[tokio::test]
 async fn a_settlement_that_failed_is_repeated_and_writes_nothing_twice() {
-    let bench = Bench::with(|folder| Folder { after: After::MoveTo("done".into()), ..folder }).await;
+    let bench = Bench::with(|folder| FolderConfig { after: After::MoveTo("done".into()), ..folder }).await;
     bench.write("a.jsonl", lines(&["1"]));
     let batch = bench.fetch(10).await;
     let target = bench.folder.path().join("done");
@@ -463,10 +454,10 @@ async fn settings_that_cannot_work_are_told_at_the_start() {
     let setup = Setup::new("inbox", folder.path());
     fs::write(folder.path().join("file"), "").unwrap();
     let tries = [
-        Folder { path: folder.path().join("not/there"), ..settings(&folder) },
-        Folder { path: folder.path().join("file"), ..settings(&folder) },
-        Folder { failed: Some(folder.path().join("inbox/../inbox")), ..settings(&folder) },
-        Folder { after: After::MoveTo("/proc".into()), ..settings(&folder) },
+        FolderConfig { path: folder.path().join("not/there"), ..settings(&folder) },
+        FolderConfig { path: folder.path().join("file"), ..settings(&folder) },
+        FolderConfig { failed: Some(folder.path().join("inbox/../inbox")), ..settings(&folder) },
+        FolderConfig { after: After::MoveTo("/proc".into()), ..settings(&folder) },
     ];
     let mut reasons = Vec::new();
     for settings in tries {

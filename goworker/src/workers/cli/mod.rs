@@ -26,17 +26,16 @@ use self::process::Ended;
 
 /// Runs commands: exit code 0 is done, 65 fails at once, others are tried again.
 #[worker]
-pub struct Cli {
+pub(crate) struct Cli {
     /// The commands that jobs may run, as absolute paths.
     allow: Vec<String>,
     /// Environment variables for the commands, beside JOB_ID, JOB_NAME, JOB_ATTEMPT and JOB_TOKEN. Nothing else is passed on.
-    // #[config(default)]
+    #[config(default)]
     env: BTreeMap<String, String>,
     /// The working directory of the commands; the folder of the configuration if left out.
-    // #[config(default)]
     directory: Option<PathBuf>,
     /// How much of a command's output is kept, if the job asks for it.
-    // #[config(default = "1MiB")]
+    #[config(default = "1MiB")]
     output_limit: Size,
 }
 

@@ -17,12 +17,12 @@ struct Bench {
     worker: WorkerHandle,
 }
 
-fn settings() -> Cli {
-    Cli { allow: vec!["/bin/sh".into(), "/bin/missing".into()], env: BTreeMap::new(), directory: None, output_limit: Size(1 << 20) }
+fn settings() -> CliConfig {
+    CliConfig { allow: vec!["/bin/sh".into(), "/bin/missing".into()], env: BTreeMap::new(), directory: None, output_limit: Size(1 << 20) }
 }
 
-async fn start(cli: Cli, folder: &Path) -> anyhow::Result<WorkerHandle> {
-    let Plugin::Worker(worker) = Plugin::worker(cli) else { unreachable!() };
+async fn start(cli: CliConfig, folder: &Path) -> anyhow::Result<WorkerHandle> {
+    let Plugin::Worker(worker) = Plugin::worker(Cli::from(cli)) else { unreachable!() };
     worker.start(&Setup::new("cli", folder)).await
 }
 
@@ -31,7 +31,7 @@ impl Bench {
         Bench::with(settings()).await
     }
 
-    async fn with(cli: Cli) -> Self {
+    async fn with(cli: CliConfig) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let worker = start(cli, folder.path()).await.unwrap();
         Bench { folder, worker }
@@ -175,7 +175,7 @@ async fn arguments_arrive_byte_for_byte_and_no_shell_looks_at_them() {
 
 #[tokio::test]
 async fn the_environment_is_the_job_and_what_the_configuration_adds() {
-    let bench = Bench::with(Cli { env: BTreeMap::from([("LANG".into(), "C".into())]), ..settings() }).await;
+    let bench = Bench::with(CliConfig { env: BTreeMap::from([("LANG".into(), "C".into())]), ..settings() }).await;
     // The kernel's own record: a shell adds variables (PWD, `_`) to what it passes on.
     let mut variables: Vec<String> = bench.output("cat /proc/$$/environ").await.split_terminator('\0').map(str::to_owned).collect();
     variables.sort();
@@ -197,7 +197,7 @@ async fn the_working_directory_is_that_of_the_configuration_unless_another_is_se
     let bench = Bench::new().await;
     assert_eq!(bench.output("pwd -P").await.trim(), real(&bench.folder));
     let other = tempfile::tempdir().unwrap();
-    let bench = Bench::with(Cli { directory: Some(other.path().to_owned()), ..settings() }).await;
+    let bench = Bench::with(CliConfig { directory: Some(other.path().to_owned()), ..settings() }).await;
     assert_eq!(bench.output("pwd -P").await.trim(), real(&other));
 }
 
@@ -214,7 +214,7 @@ async fn output_is_kept_only_if_the_job_asks_for_it() {
 
 #[tokio::test]
 async fn output_beyond_the_limit_is_cut_and_noted_and_does_not_block_the_command() {
-    let bench = Bench::with(Cli { output_limit: Size(10), ..settings() }).await;
+    let bench = Bench::with(CliConfig { output_limit: Size(10), ..settings() }).await;
     let job = bench.shell("i=0; while [ $i -lt 20000 ]; do echo 0123456789; i=$((i+1)); done");
     let ctx = context(&job, CancellationToken::new());
     let output = bench.worker.work(&job, &ctx).await.unwrap();
@@ -244,7 +244,7 @@ async fn a_command_that_cannot_be_started_now_is_tried_again() {
     let bench = Bench::new().await;
     let failure = retried(bench.run(&bench.job(json!({ "command": "/bin/missing" }))).await);
     assert_eq!(failure.message, "cannot start /bin/missing: No such file or directory (os error 2)");
-    let bench = Bench::with(Cli { directory: Some("/nowhere/at/all".into()), ..settings() }).await;
+    let bench = Bench::with(CliConfig { directory: Some("/nowhere/at/all".into()), ..settings() }).await;
     let failure = retried(bench.run(&bench.shell("true")).await);
     assert_eq!(failure.message, "cannot start /bin/sh: its working directory /nowhere/at/all is not there");
 }
@@ -301,8 +301,8 @@ async fn a_run_that_is_given_up_leaves_no_process_behind() {
 
 #[tokio::test]
 async fn settings_that_cannot_work_are_told_at_the_start() {
-    let allow = |commands: &[&str]| Cli { allow: commands.iter().map(|&c| c.to_owned()).collect(), ..settings() };
-    let env = |name: &str| Cli { env: BTreeMap::from([(name.to_owned(), String::new())]), ..settings() };
+    let allow = |commands: &[&str]| CliConfig { allow: commands.iter().map(|&c| c.to_owned()).collect(), ..settings() };
+    let env = |name: &str| CliConfig { env: BTreeMap::from([(name.to_owned(), String::new())]), ..settings() };
     let mut reasons = Vec::new();
     for cli in [allow(&[]), allow(&["/bin/sh", "ffmpeg"]), env("JOB_ID"), env("A=B"), env("")] {
         reasons.push(start(cli, Path::new(".")).await.unwrap_err().to_string());

@@ -1,0 +1,5 @@
+//! All tests through the public door, in one binary.
+
+#![allow(clippy::unwrap_used)]
+
+mod manager;
