@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use goworker::settings::Secret;
 use goworker::{Context, Job, Output, WorkError, WorkResult, Worker, worker};
 
 /// Does what the name of its job says; the params are its argument.
@@ -105,5 +106,21 @@ pub struct Noop {}
 impl Worker for Noop {
     async fn work(&self, _: &Job, _: &Context) -> WorkResult {
         Ok(Output::none())
+    }
+}
+
+/// Has a secret, and keeps it.
+#[worker]
+pub struct Vault {
+    /// The secret.
+    token: Secret,
+    /// A number.
+    #[config(default = 1, range = 1..=9)]
+    level: u8,
+}
+
+impl Worker for Vault {
+    async fn work(&self, _: &Job, _: &Context) -> WorkResult {
+        Ok(Output::from(serde_json::json!({ "token": self.token.to_string(), "level": self.level })))
     }
 }

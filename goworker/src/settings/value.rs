@@ -183,7 +183,11 @@ impl<'a, 's> Value<'a, 's> {
         match self.environment()? {
             // What the environment holds may be secret, so it is not shown.
             Some(text) => visit(visitor, text.trim().parse().map_err(|_| self.error(format!("the environment does not give {what}")))?),
-            None => self.by_ron(|ron| by_ron(ron, visitor)),
+            None => self.by_ron(|ron| by_ron(ron, visitor)).map_err(|error| match error {
+                ron::Error::IntegerOutOfBounds | ron::Error::Message(_) => error,
+                // RON reads as far as it can, and then speaks of what follows.
+                _ => ron::Error::Message(format!("expected {what}")),
+            }),
         }
     }
 
@@ -255,7 +259,9 @@ impl<'a> Deserializer<'a> for Value<'a, '_> {
         if name != SECRET {
             return visitor.visit_newtype_struct(self);
         }
-        self.source.hide(self.raw);
+        if self.raw.starts_with(|c: char| !c.is_alphabetic()) {
+            self.source.hide(self.raw);
+        }
         let text = match self.secret()? {
             Some(text) => Some(text),
             None => self.environment()?,
