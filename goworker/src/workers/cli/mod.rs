@@ -58,7 +58,9 @@ impl Worker for Cli {
     async fn init(&mut self, setup: &Setup) -> anyhow::Result<()> {
         check_allowed(&self.allow)?;
         self.env.keys().try_for_each(|name| check_variable(name))?;
-        self.directory = Some(setup.base.join(self.directory.take().unwrap_or_default()));
+        // A configuration in the current directory has an empty base, and no process can start in a directory without a name.
+        let base = Path::new(".").join(&setup.base);
+        self.directory.get_or_insert(base);
         Ok(())
     }
 
