@@ -215,7 +215,8 @@ impl JobError {
     fn from_json(error: serde_path_to_error::Error<serde_json::Error>, prefix: &str) -> Self {
         let inner = error.path().to_string();
         let path = match (prefix, inner.as_str()) {
-            (prefix, ".") => prefix.to_owned(),
+            // `?` stands for a text that ends too early: there is no path to it.
+            (prefix, "." | "?") => prefix.to_owned(),
             ("", inner) => inner.to_owned(),
             (prefix, inner) if inner.starts_with('[') => format!("{prefix}{inner}"),
             (prefix, inner) => format!("{prefix}.{inner}"),

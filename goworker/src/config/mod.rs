@@ -69,3 +69,33 @@ pub struct WorkerEntry {
     /// When its jobs are tried again.
     pub retry: RetryPolicy,
 }
+
+/// x
+#[derive(Debug)]
+pub struct Report;
+/// x
+#[derive(Debug)]
+pub struct Loaded {
+    /// x
+    pub config: Config,
+    /// x
+    pub warnings: Report,
+}
+impl Report {
+    /// x
+    pub fn render(&self, _styled: bool) -> String {
+        String::new()
+    }
+    /// x
+    pub fn to_json(&self) -> String {
+        String::new()
+    }
+}
+impl Config {
+    /// x
+    /// # Errors
+    /// x
+    pub fn load(_path: &std::path::Path, _registry: &crate::registry::Registry) -> Result<Loaded, Report> {
+        Err(Report)
+    }
+}

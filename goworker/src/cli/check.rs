@@ -1,0 +1,52 @@
+//! `check`: what `run` would say about a configuration, without starting anything.
+
+use super::fault::Fault;
+use super::load::ConfigArg;
+use super::{Format, terminal};
+use crate::config::{Config, Report, Source};
+use crate::registry::Registry;
+
+/// Show all mistakes of a configuration, and start nothing
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exit code 78 if there is a mistake; warnings alone end with 0.")]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// `json` prints the findings to stdout
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+impl CheckArgs {
+    pub(super) fn execute(self) -> Result<(), Fault> {
+        let loaded = Config::load(&self.config.config, &Registry::linked());
+        match (loaded, self.format) {
+            (Ok(loaded), Format::Json) => print_json(&loaded.warnings),
+            (Ok(loaded), Format::Text) => {
+                terminal::diagnostics(&loaded.warnings);
+                terminal::print(&verdict(&loaded.config))
+            }
+            (Err(report), Format::Json) => {
+                print_json(&report)?;
+                Err(Fault::ConfigTold)
+            }
+            (Err(report), Format::Text) => Err(Fault::Config(report)),
+        }
+    }
+}
+
+fn print_json(report: &Report) -> Result<(), Fault> {
+    terminal::print_json(&format!("{}\n", report.to_json()))
+}
+
+fn verdict(config: &Config) -> String {
+    let queues = config.providers.iter().filter(|entry| matches!(entry.source, Source::Queue(_))).count();
+    let counts = [(config.providers.len() - queues, "source"), (queues, "queue"), (config.workers.len(), "worker")];
+    let counts: Vec<String> = counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| counted(count, what)).collect();
+    format!("{}: valid ({})\n", config.path.display(), counts.join(", "))
+}
+
+/// `1 queue`, `2 queues`.
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
