@@ -12,7 +12,7 @@ use crate::registry::Registry;
 pub(super) struct CheckArgs {
     #[command(flatten)]
     config: ConfigArg,
-    /// `json` prints the findings to stdout
+    /// `json` prints the findings to stdout, for programs
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }

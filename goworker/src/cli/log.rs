@@ -21,20 +21,19 @@ use crate::clock::{Clock, Timestamp};
 /// The options that every command has.
 #[derive(Debug, clap::Args)]
 pub(super) struct LogOptions {
-    /// How the log on stderr is written
-    #[arg(long = "log", global = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT", help_heading = "Log options")]
+    /// How the log on stderr is written: lines for people, or JSON for programs
+    #[arg(id = "log_format", long = "log", global = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
+    #[arg(help_heading = "Log options")]
     format: LogFormat,
-    /// Log this and what is graver; over RUST_LOG, which may also tell modules apart
-    #[arg(long = "log-level", global = true, value_parser = ["off", "error", "warn", "info", "debug", "trace"],
-          value_name = "LEVEL", help_heading = "Log options")]
+    /// Log this and what is graver; overrides RUST_LOG, which can also set modules apart
+    #[arg(id = "log_level", long = "log-level", global = true, value_name = "LEVEL", help_heading = "Log options")]
+    #[arg(value_parser = ["off", "error", "warn", "info", "debug", "trace"])]
     level: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum LogFormat {
-    /// A line for people
     Text,
-    /// An object a line, for programs
     Json,
 }
 

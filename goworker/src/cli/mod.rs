@@ -47,6 +47,10 @@ fn parse(arguments: Vec<std::ffi::OsString>) -> Result<Cli, Fault> {
     Cli::from_arg_matches(&matches).map_err(Fault::Clap)
 }
 
+const USAGE: &str = "\
+goworker [OPTIONS] <CONFIG>
+       goworker [OPTIONS] <COMMAND>";
+
 const EXAMPLES: &str = "\
 Examples:
   goworker config.ron                                run until stopped
@@ -56,14 +60,13 @@ Examples:
   goworker jobs config.ron --state dead              what has failed for good
   goworker describe sqlite                           what can be set, with an example
 
-Exit codes: 0 done, 1 jobs failed or were not found, 2 wrong usage, 69 a store or port could not be had,
-78 wrong configuration.";
+Exit codes: 0 done, 1 jobs failed or were not found, 2 wrong usage, 69 a store or port could not be had, 78 wrong configuration.";
 
 /// Runs background jobs that are described in one RON file.
 ///
 /// `goworker CONFIG` is short for `goworker run CONFIG`.
 #[derive(Debug, Parser)]
-#[command(name = "goworker", version, after_help = EXAMPLES, arg_required_else_help = true)]
+#[command(name = "goworker", version, after_help = EXAMPLES, arg_required_else_help = true, override_usage = USAGE)]
 struct Cli {
     #[command(flatten)]
     log: log::LogOptions,
@@ -86,9 +89,7 @@ enum Command {
 /// How a command prints what it found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For people.
     Text,
-    /// For programs.
     Json,
 }
 
@@ -107,3 +108,6 @@ impl Cli {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,8 +6,7 @@ use super::load::ConfigArg;
 /// Run jobs until stopped, or until there is nothing left to do
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Stops at the first Ctrl-C or SIGTERM: nothing new is started, and running jobs have the time that `shutdown: (grace: ..)`
-gives them. The second one gives them back at once. Neither costs a job an attempt.")]
+Stops at the first Ctrl-C or SIGTERM: nothing new is started, and running jobs have the time that `shutdown: (grace: ..)` gives them. The second one gives them back at once. Neither costs a job an attempt.")]
 pub(super) struct RunArgs {
     #[command(flatten)]
     config: ConfigArg,

@@ -17,7 +17,7 @@ use crate::queue::{Count, QueueStats, State};
 /// Count the jobs of each queue, by type and state
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "In a pipe: one count a line, columns separated by tabs: queue, type, state, jobs. Jobs that await another attempt\nhave the state `retrying`."
+    after_help = "In a pipe: one count a line, columns separated by tabs: queue, type, state, jobs. Jobs that await another attempt have the state `retrying`."
 )]
 pub(super) struct StatsArgs {
     #[command(flatten)]

@@ -35,7 +35,7 @@ pub(super) struct OneJob {
     /// Its id; a new one if left out
     #[arg(long, requires = "job_type")]
     id: Option<JobId>,
-    /// Keep what it prints, where the worker asks to be told: `cli`
+    /// Keep the output where that has to be asked for: what a `cli` job prints
     #[arg(long, requires = "job_type")]
     capture_output: bool,
 }

@@ -21,7 +21,7 @@ pub(super) struct ChangeJobs {
     #[arg(long, value_name = "STATE", value_delimiter = ',', conflicts_with = "ids")]
     state: Vec<State>,
     /// With `--state`: only jobs of this type
-    #[arg(long = "type", value_name = "TYPE", requires = "state")]
+    #[arg(long = "type", value_name = "TYPE", requires = "state", conflicts_with = "ids")]
     job_type: Option<String>,
     /// Only in this queue
     #[arg(long, value_name = "QUEUE")]

@@ -9,10 +9,15 @@ use clap::{CommandFactory, Subcommand};
 
 use super::fault::Fault;
 
+const USAGE: &str = "\
+goworker jobs [OPTIONS] <CONFIG>
+       goworker jobs <show|retry|cancel|delete> [OPTIONS] <CONFIG> <ID>...";
+
 /// List the jobs of queues, or show, retry, cancel and delete them
 #[derive(Debug, clap::Args)]
 #[command(
     subcommand_negates_reqs = true,
+    override_usage = USAGE,
     after_help = "\
 Examples:
   goworker jobs config.ron                            the newest jobs of all queues
@@ -21,8 +26,7 @@ Examples:
   goworker jobs show config.ron 0193571e-8c5e-7cc1-9d5a-3f1b4fa2b1c0
   goworker jobs retry config.ron --state dead
 
-In a pipe: one job a line, newest first, columns separated by tabs, nothing shortened: id, type, name, state, queue,
-attempt, time of the state, error."
+In a pipe: one job a line, newest first, columns separated by tabs, nothing shortened: id, type, name, state, queue, attempt, time of the state, error."
 )]
 pub(super) struct JobsArgs {
     #[command(subcommand)]
