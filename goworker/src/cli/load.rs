@@ -22,7 +22,8 @@ impl ConfigArg {
     }
 }
 
-fn load(path: &Path) -> Result<Config, Fault> {
+/// Reads and checks the file; warnings are told.
+pub(super) fn load(path: &Path) -> Result<Config, Fault> {
     let loaded = Config::load(path, &Registry::linked()).map_err(Fault::Config)?;
     terminal::diagnostics(&loaded.warnings);
     Ok(loaded.config)

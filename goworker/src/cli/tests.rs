@@ -66,6 +66,7 @@ fn wrong_shapes_are_refused_with_a_reason() {
     let lines = [
         "goworker jobs",
         "goworker jobs c.ron --state ded",
+        "goworker jobs --queue q show c.ron a",
         "goworker jobs retry c.ron",
         "goworker jobs retry c.ron a --state dead",
         "goworker jobs retry c.ron a --type lua",

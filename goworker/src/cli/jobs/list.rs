@@ -1,20 +1,23 @@
 //! `jobs CONFIG`: a list, newest first.
 
+use std::path::PathBuf;
+
 use super::record::{Found, list_json};
 use crate::cli::fault::Fault;
-use crate::cli::load::ConfigArg;
 use crate::cli::queues::{self, Choice, OpenQueue};
 use crate::cli::table::Table;
 use crate::cli::terminal::{self, Reader};
-use crate::cli::{Format, when};
+use crate::cli::{Format, load, when};
 use crate::clock::{Clock, Timestamp};
 use crate::queue::{Filter, State};
 
 /// Which jobs to list.
 #[derive(Debug, clap::Args)]
 pub(super) struct ListJobs {
-    #[command(flatten)]
-    config: ConfigArg,
+    // Neither flattened nor plain, as elsewhere: clap could then not tell a list from a command with options of a list.
+    /// The RON file that describes providers and workers
+    #[arg(value_name = "CONFIG", value_hint = clap::ValueHint::FilePath, required = true)]
+    config: Option<PathBuf>,
     /// Only this queue
     #[arg(long, value_name = "QUEUE")]
     queue: Option<String>,
@@ -37,7 +40,8 @@ const ON_A_TERMINAL: usize = 100;
 
 impl ListJobs {
     pub(super) fn execute(self) -> Result<(), Fault> {
-        let config = self.config.load()?;
+        let Some(file) = self.config else { return Err(Fault::Usage("which configuration? write `goworker jobs CONFIG`".into())) };
+        let config = load::load(&file)?;
         let reader = Reader::of_stdout();
         let bounded = self.limit.is_none() && self.format == Format::Text && matches!(reader, Reader::Person { .. });
         let limit = if bounded { Some(ON_A_TERMINAL) } else { self.limit };
