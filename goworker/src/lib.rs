@@ -23,6 +23,12 @@ mod plugin;
 mod registry;
 pub mod settings;
 
+// ── how it runs ──
+pub mod manager;
+
+// ── what comes with it ──
+mod providers;
+
 pub use clock::{Clock, Random, Timestamp};
 pub use goworker_macros::{provider, worker};
 pub use job::{Ids, Job, JobError, JobId, Params, Parsed, Unique};

@@ -1,0 +1,186 @@
+//! Asking providers for jobs: a slot before a job, type by type.
+
+use std::sync::Arc;
+
+use tokio::task;
+use tokio::time::Instant;
+
+use crate::outcome::{Cause, Failure, Outcome, Rules, Settlement, decide};
+use crate::provider::{Batch, Delivery, Demand, ProviderError, Settled, Token};
+use crate::retry::RetryPolicy;
+
+use super::super::lane::Fetching;
+use super::super::report;
+use super::super::stop::Phase;
+use super::{Answer, Engine, Pool, Timer};
+
+/// How many settlements may wait for a provider before no more jobs are taken from it.
+const OUTBOX_LIMIT: usize = 10_000;
+
+impl Engine {
+    /// Asks each lane for what can start now.
+    pub(super) fn ask(&mut self) {
+        for lane in 0..self.lanes.len() {
+            self.start_parked(lane);
+            if self.phase != Phase::Running || self.lanes[lane].outbox.len() > OUTBOX_LIMIT {
+                continue;
+            }
+            let demand = self.demand(lane);
+            if demand.total() == 0 {
+                continue;
+            }
+            match &self.lanes[lane].fetching {
+                Fetching::Idle => self.fetch(lane, demand),
+                Fetching::Waiting { demand: asked, call } if wants_more(&demand, asked) => {
+                    call.abort();
+                    self.fetch(lane, demand);
+                }
+                Fetching::Waiting { .. } | Fetching::Asked | Fetching::BackingOff => {}
+            }
+        }
+    }
+
+    fn demand(&self, lane: usize) -> Demand {
+        let lane = &self.lanes[lane];
+        if lane.provider.selects() {
+            let free = |pool: &Pool| (pool.free > 0).then(|| (Arc::clone(&pool.job_type), pool.free));
+            return Demand::ByType(self.pools.iter().filter_map(free).collect());
+        }
+        // What a plain source hands out may be of any type: as long as something is parked, it is not asked.
+        let free = if lane.parked.is_empty() { self.pools.iter().map(|pool| pool.free).sum() } else { 0 };
+        Demand::Any(free)
+    }
+
+    fn fetch(&mut self, lane: usize, demand: Demand) {
+        self.reserve(&demand);
+        let provider = Arc::clone(&self.lanes[lane].provider);
+        let asked = Instant::now();
+        self.lanes[lane].fetching = Fetching::Asked;
+        self.call(lane, async move {
+            let result = provider.fetch_boxed(&demand).await;
+            Answer::Fetched { asked, demand, result }
+        });
+    }
+
+    /// Keeps the slots that were asked for until the answer. A plain source may take for ever, so it keeps none.
+    fn reserve(&mut self, demand: &Demand) {
+        self.each_slot(demand, |free, slots| *free -= slots);
+    }
+
+    fn unreserve(&mut self, demand: &Demand) {
+        self.each_slot(demand, |free, slots| *free += slots);
+    }
+
+    fn each_slot(&mut self, demand: &Demand, change: fn(&mut usize, usize)) {
+        if let Demand::ByType(types) = demand {
+            for (job_type, slots) in types {
+                if let Some(pool) = self.by_type.get(job_type) {
+                    change(&mut self.pools[*pool].free, *slots);
+                }
+            }
+        }
+    }
+
+    pub(super) fn fetched(&mut self, lane: usize, asked: Instant, demand: Demand, result: Result<Batch, ProviderError>) {
+        self.unreserve(&demand);
+        self.lanes[lane].fetching = Fetching::Idle;
+        match result {
+            Ok(batch) => {
+                self.lanes[lane].outages = 0;
+                if batch.deliveries.is_empty() {
+                    self.wait_until_ready(lane, demand);
+                } else {
+                    self.accept(lane, asked, batch);
+                }
+            }
+            Err(error) => {
+                self.lanes[lane].fetching = Fetching::BackingOff;
+                self.outage(lane, "fetch", &error, Timer::Reconnect(lane));
+            }
+        }
+    }
+
+    fn wait_until_ready(&mut self, lane: usize, demand: Demand) {
+        if self.phase != Phase::Running {
+            return;
+        }
+        let provider = Arc::clone(&self.lanes[lane].provider);
+        let asked = demand.clone();
+        let call = self.call(lane, async move {
+            provider.ready_boxed(&asked).await;
+            Answer::Ready
+        });
+        self.lanes[lane].fetching = Fetching::Waiting { demand, call };
+    }
+
+    pub(super) fn ready(&mut self, lane: usize, id: task::Id) {
+        // An answer that was under way when its call was replaced says nothing about the new one.
+        if let Fetching::Waiting { call, .. } = &self.lanes[lane].fetching
+            && call.id() == id
+        {
+            self.lanes[lane].fetching = Fetching::Idle;
+        }
+    }
+
+    fn accept(&mut self, lane: usize, asked: Instant, batch: Batch) {
+        let Batch { lease, deliveries, .. } = batch;
+        self.idle.reset();
+        self.lanes[lane].hold(lease, deliveries.len(), asked);
+        self.renew_later(lane);
+        for delivery in deliveries {
+            self.place(lane, lease.token, delivery);
+        }
+    }
+
+    /// Starts a delivery, or finds another place for it.
+    pub(super) fn place(&mut self, lane: usize, token: Token, delivery: Delivery) {
+        if self.phase != Phase::Running {
+            return self.give_back(lane, token, delivery);
+        }
+        if delivery.crashes >= self.rulebook.poison {
+            let message = format!("{} processes died on it, so it is not run again", delivery.crashes);
+            return self.bury(lane, token, delivery, Failure::new(Cause::Poison, message));
+        }
+        match self.by_type.get(delivery.job.job_type.as_str()) {
+            Some(pool) if self.pools[*pool].free > 0 => self.start(lane, *pool, token, delivery),
+            Some(_) => self.lanes[lane].parked.push_back((delivery, token)),
+            None => {
+                let failure = Failure::new(Cause::NoWorker, format!("no worker runs jobs of type `{}`", delivery.job.job_type));
+                self.bury(lane, token, delivery, failure);
+            }
+        }
+    }
+
+    /// Starts what waits for a slot, as far as there are slots.
+    fn start_parked(&mut self, lane: usize) {
+        for _ in 0..self.lanes[lane].parked.len() {
+            if let Some((delivery, token)) = self.lanes[lane].parked.pop_front() {
+                self.place(lane, token, delivery);
+            }
+        }
+    }
+
+    /// Settles a delivery that is not run at all.
+    fn bury(&mut self, lane: usize, token: Token, delivery: Delivery, failure: Failure) {
+        let Delivery { job, handle, attempts, .. } = delivery;
+        let rules = Rules { retry: &RetryPolicy::default(), handlers: &self.rulebook.handlers };
+        let settlement = decide(&job, &attempts, Outcome::Failed(failure), rules, 0.0);
+        report::buried(&job, &settlement);
+        self.tally(lane, &job.job_type).count(&settlement);
+        self.lanes[lane].outbox.push(Settled { token, handle, job, attempt: None, settlement });
+    }
+
+    /// Gives back a delivery that was never started.
+    pub(super) fn give_back(&mut self, lane: usize, token: Token, delivery: Delivery) {
+        let Delivery { job, handle, .. } = delivery;
+        self.lanes[lane].outbox.push(Settled { token, handle, job, attempt: None, settlement: Settlement::Release });
+    }
+}
+
+/// Whether there are slots now for a type that was not asked for. More slots for a type that had nothing are no reason.
+fn wants_more(demand: &Demand, asked: &Demand) -> bool {
+    match demand {
+        Demand::ByType(types) => types.iter().any(|(job_type, _)| asked.of(job_type) == 0),
+        Demand::Any(_) => false,
+    }
+}

@@ -1,0 +1,321 @@
+//! The loop that owns the state of a run: it asks for what can start, starts it, and settles what has ended.
+//!
+//! The way back from a job is the join of its task; calls of providers are tasks too. So nothing in the loop awaits a
+//! send, and nobody's code runs in it. One turn handles all that has happened, then asks for more, then waits.
+
+mod ask;
+mod end;
+mod jobs;
+mod leases;
+mod settle;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::{pending, select_all};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::{self, AbortHandle, JoinError, JoinSet};
+use tokio::time::Instant;
+
+use crate::clock::{Clock, Random};
+use crate::outcome::{FailureHandler, WorkResult};
+use crate::plugin::WorkerHandle;
+use crate::provider::{Batch, Delivery, Demand, ProviderError, Renewal, Settled, Token};
+use crate::queue::QueueStats;
+use crate::retry::RetryPolicy;
+use crate::units::Dur;
+use crate::worker::Services;
+
+use self::jobs::Running;
+use super::lane::{Fetching, Lane, reconnect_delay};
+use super::link::LinkState;
+use super::stats::{Summary, Tally};
+use super::stop::Phase;
+
+/// How often queues are looked through for jobs that nobody here runs.
+const CENSUS: Duration = Duration::from_secs(30);
+
+/// A worker with its slots.
+#[derive(Debug)]
+pub(super) struct Pool {
+    pub(super) job_type: Arc<str>,
+    pub(super) worker: WorkerHandle,
+    pub(super) free: usize,
+    pub(super) timeout: Option<Duration>,
+    pub(super) retry: RetryPolicy,
+    pub(super) services: Arc<Services>,
+}
+
+/// What does not change during a run.
+#[derive(Debug, Clone)]
+pub(super) struct Rulebook {
+    pub(super) handlers: Vec<FailureHandler>,
+    pub(super) poison: u32,
+    pub(super) grace: Duration,
+    pub(super) until_idle: bool,
+    pub(super) clock: Clock,
+    pub(super) random: Random,
+    /// Where job code runs.
+    pub(super) work: Handle,
+}
+
+/// What a call of a provider brought back.
+enum Answer {
+    Fetched { asked: Instant, demand: Demand, result: Result<Batch, ProviderError> },
+    Ready,
+    Settled { settled: Vec<Settled>, result: Result<Vec<usize>, ProviderError> },
+    Renewed { tokens: Vec<Token>, asked: Instant, result: Result<Renewal, ProviderError> },
+    Census { round: Option<u64>, result: Result<QueueStats, ProviderError> },
+}
+
+/// What is due at a time.
+enum Timer {
+    /// A job's time is up.
+    Deadline(task::Id),
+    /// A job that was asked to stop should have stopped.
+    Abort(task::Id),
+    /// A job whose future was dropped should be gone.
+    Stuck(task::Id),
+    /// A lane's leases are to be renewed.
+    Renew(usize),
+    /// A lane may be asked again.
+    Reconnect(usize),
+    /// A lane's settlements may be sent again.
+    Resettle(usize),
+    /// A delivery that its provider cannot schedule is to be tried again.
+    Retry(usize, Token, Box<Delivery>),
+    /// Queues are looked through for jobs that nobody runs.
+    Census,
+    /// Queues that had work for others are asked again.
+    Recount,
+    /// The grace time is over.
+    Grace,
+    /// Those who did not stop at the end of the grace time are given up.
+    Release,
+    /// The last settlements have taken too long.
+    GiveUp,
+}
+
+/// When a timer is due, and a number that tells it from others due at the same instant.
+type TimerKey = (Instant, u64);
+
+/// What a job's task returns: its result, and how long it took.
+type Ended = (WorkResult, Duration);
+
+pub(super) struct Engine {
+    rulebook: Rulebook,
+    lanes: Vec<Lane>,
+    pools: Vec<Pool>,
+    by_type: HashMap<Arc<str>, usize>,
+    links: Vec<(String, watch::Receiver<LinkState>)>,
+
+    running: HashMap<task::Id, Running>,
+    jobs: JoinSet<Ended>,
+    calls: JoinSet<Answer>,
+    /// Whose call a task is.
+    callers: HashMap<task::Id, usize>,
+    timers: BTreeMap<TimerKey, Timer>,
+    timer_number: u64,
+
+    phase: Phase,
+    fatal: Option<String>,
+    given_up: bool,
+    /// The last look at each lane's queue.
+    census: Vec<Option<QueueStats>>,
+    idle: end::IdleCheck,
+    /// Types that nobody runs, with the lane whose queue holds them; each is reported once.
+    reported: Vec<(usize, String)>,
+
+    /// By lane, then by pool; the last of each lane is for types that nobody runs.
+    tallies: Vec<Tally>,
+    stuck: u64,
+    began: Instant,
+}
+
+impl Engine {
+    pub(super) fn new(rulebook: Rulebook, lanes: Vec<Lane>, pools: Vec<Pool>, links: Vec<(String, watch::Receiver<LinkState>)>) -> Self {
+        let by_type = pools.iter().enumerate().map(|(index, pool)| (Arc::clone(&pool.job_type), index)).collect();
+        let tallies = vec![Tally::default(); lanes.len() * (pools.len() + 1)];
+        let census = vec![None; lanes.len()];
+        Engine {
+            rulebook,
+            lanes,
+            pools,
+            by_type,
+            links,
+            running: HashMap::new(),
+            jobs: JoinSet::new(),
+            calls: JoinSet::new(),
+            callers: HashMap::new(),
+            timers: BTreeMap::new(),
+            timer_number: 0,
+            phase: Phase::Running,
+            fatal: None,
+            given_up: false,
+            census,
+            idle: end::IdleCheck::default(),
+            reported: Vec::new(),
+            tallies,
+            stuck: 0,
+            began: Instant::now(),
+        }
+    }
+
+    /// Runs until the end is asked for, or until nothing is left to do if that is what was wanted.
+    pub(super) async fn run(mut self, mut stop: watch::Receiver<Phase>) -> Summary {
+        self.fire(Timer::Census);
+        loop {
+            while self.turn() {}
+            self.enter(*stop.borrow_and_update());
+            self.ask();
+            self.settle();
+            if self.is_over() {
+                return self.summary();
+            }
+            let next = self.timers.keys().next().map_or_else(|| Instant::now() + CENSUS, |(at, _)| *at);
+            tokio::select! {
+                Some(ended) = self.jobs.join_next_with_id() => self.ended(ended),
+                Some(answer) = self.calls.join_next_with_id() => self.answered(answer),
+                () = tokio::time::sleep_until(next) => {}
+                Ok(()) = stop.changed() => {}
+                () = any_change(&mut self.links), if self.phase == Phase::Running => {}
+            }
+        }
+    }
+
+    /// Handles what has happened; answers whether there was anything.
+    fn turn(&mut self) -> bool {
+        let mut busy = false;
+        // Bounded, so that a flood of ends keeps neither timers nor new jobs waiting.
+        for _ in 0..256 {
+            let Some(ended) = self.jobs.try_join_next_with_id() else { break };
+            self.ended(ended);
+            busy = true;
+        }
+        while let Some(answer) = self.calls.try_join_next_with_id() {
+            self.answered(answer);
+            busy = true;
+        }
+        let now = Instant::now();
+        while let Some(due) = self.timers.first_entry().filter(|entry| entry.key().0 <= now) {
+            let timer = due.remove();
+            self.fire(timer);
+            busy = true;
+        }
+        if busy {
+            self.ask();
+            self.settle();
+        }
+        busy
+    }
+
+    /// Calls a provider, in a task of its own.
+    fn call(&mut self, lane: usize, call: impl Future<Output = Answer> + Send + 'static) -> AbortHandle {
+        let handle = self.calls.spawn(call);
+        self.callers.insert(handle.id(), lane);
+        handle
+    }
+
+    fn answered(&mut self, answer: Result<(task::Id, Answer), JoinError>) {
+        let id = match &answer {
+            Ok((id, _)) => *id,
+            Err(error) => error.id(),
+        };
+        let Some(lane) = self.callers.remove(&id) else { return };
+        match answer {
+            Ok((_, Answer::Fetched { asked, demand, result })) => self.fetched(lane, asked, demand, result),
+            Ok((_, Answer::Ready)) => self.ready(lane, id),
+            Ok((_, Answer::Settled { settled, result })) => self.settled(lane, settled, result),
+            Ok((_, Answer::Renewed { tokens, asked, result })) => self.renewed(lane, &tokens, asked, result),
+            Ok((_, Answer::Census { round, result })) => self.counted(lane, round, result),
+            Err(error) if error.is_panic() => {
+                // It has taken its slots and settlements with it; its leases bring the jobs back after a restart.
+                let message = format!("the provider `{}` panicked: {}", self.lanes[lane].name, panic_text(error));
+                self.fatal.get_or_insert(message);
+            }
+            // An aborted call was dropped on purpose.
+            Err(_) => {}
+        }
+    }
+
+    /// Notes that a call failed, and when it is made again.
+    fn outage(&mut self, lane: usize, what: &str, error: &ProviderError, again: Timer) {
+        let state = &mut self.lanes[lane];
+        state.outages = state.outages.saturating_add(1);
+        let delay = reconnect_delay(state.outages, self.rulebook.random.fraction());
+        tracing::error!(target: "goworker::manager", provider = %state.name, "cannot {what}, again in {}: {error}", Dur::millis(delay.as_millis() as u64));
+        if matches!(error, ProviderError::Failed(_)) && state.queue.is_some() {
+            // A store that is damaged must not be written to any more; a supervisor decides what comes next.
+            self.fatal.get_or_insert_with(|| format!("the queue `{}` failed: {error}", state.name));
+        }
+        self.set_timer(delay, again);
+    }
+
+    fn fire(&mut self, timer: Timer) {
+        match timer {
+            Timer::Deadline(id) => self.time_is_up(id),
+            Timer::Abort(id) => self.abort_job(id),
+            Timer::Stuck(id) => self.still_stuck(id),
+            Timer::Renew(lane) => self.renew(lane),
+            Timer::Reconnect(lane) => self.lanes[lane].fetching = Fetching::Idle,
+            Timer::Resettle(lane) => self.lanes[lane].settling = false,
+            Timer::Retry(lane, token, delivery) => {
+                self.lanes[lane].resting -= 1;
+                self.place(lane, token, *delivery);
+            }
+            Timer::Census => {
+                self.take_census(None);
+                self.set_timer(CENSUS, Timer::Census);
+            }
+            Timer::Recount => self.idle.reset(),
+            Timer::Grace => self.grace_is_over(),
+            Timer::Release => self.release(),
+            Timer::GiveUp => self.given_up = true,
+        }
+    }
+
+    fn set_timer(&mut self, after: Duration, timer: Timer) -> TimerKey {
+        self.set_timer_at(Instant::now() + after, timer)
+    }
+
+    fn set_timer_at(&mut self, at: Instant, timer: Timer) -> TimerKey {
+        self.timer_number += 1;
+        let key = (at, self.timer_number);
+        self.timers.insert(key, timer);
+        key
+    }
+
+    /// The counts of a lane and a type.
+    fn tally(&mut self, lane: usize, job_type: &str) -> &mut Tally {
+        let pool = self.by_type.get(job_type).copied().unwrap_or(self.pools.len());
+        self.tally_of(lane, pool)
+    }
+
+    fn tally_of(&mut self, lane: usize, pool: usize) -> &mut Tally {
+        &mut self.tallies[lane * (self.pools.len() + 1) + pool]
+    }
+}
+
+/// Returns when any link has something new to say, or has ended.
+async fn any_change(links: &mut [(String, watch::Receiver<LinkState>)]) {
+    if links.is_empty() {
+        return pending().await;
+    }
+    // A link that has ended is seen by `is_over`, whichever way the wait for it ends.
+    let (_ended_or_changed, _, _) = select_all(links.iter_mut().map(|(_, link)| link.changed().boxed())).await;
+}
+
+/// What a panic said.
+fn panic_text(error: JoinError) -> String {
+    match error.try_into_panic() {
+        Ok(payload) => match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+            (Some(text), _) => (*text).to_owned(),
+            (_, Some(text)) => text.clone(),
+            _ => "without a message".to_owned(),
+        },
+        Err(error) => error.to_string(),
+    }
+}

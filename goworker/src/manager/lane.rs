@@ -1,0 +1,153 @@
+//! What the manager knows about one provider that it runs jobs from: its leases, its calls under way, what waits.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use crate::plugin::{DynProvider, QueueHandle};
+use crate::provider::{Delivery, Demand, Lease, Settled, Token};
+
+pub(super) struct Lane {
+    pub(super) name: Arc<str>,
+    pub(super) provider: Arc<dyn DynProvider>,
+    /// The same provider, if it stores jobs.
+    pub(super) queue: Option<QueueHandle>,
+    /// Where the handler jobs of its dead jobs go, if it cannot store them itself.
+    pub(super) handlers_to: Option<QueueHandle>,
+    pub(super) fetching: Fetching,
+    /// Fetches that failed in a row.
+    pub(super) outages: u32,
+    leases: BTreeMap<Token, Held>,
+    /// A renewal is under way, or a timer for the next is set.
+    pub(super) renewing: bool,
+    /// Settlements that wait for the call under way to end: they are the next batch.
+    pub(super) outbox: Vec<Settled>,
+    pub(super) settling: bool,
+    /// Deliveries that have no slot yet: a plain source hands out what nobody asked for, and retries come back here.
+    pub(super) parked: VecDeque<(Delivery, Token)>,
+    /// Deliveries that wait for their next attempt because the provider cannot schedule it.
+    pub(super) resting: usize,
+}
+
+/// Where the asking for jobs stands.
+pub(super) enum Fetching {
+    /// It may be asked.
+    Idle,
+    /// It is being asked, and slots are reserved for the answer.
+    Asked,
+    /// It had nothing for this demand, and will say when that may have changed.
+    Waiting { demand: Demand, call: AbortHandle },
+    /// It failed; a timer will set it to idle.
+    BackingOff,
+}
+
+struct Held {
+    /// Deliveries that are not settled yet.
+    open: usize,
+    lease: Option<Terms>,
+}
+
+struct Terms {
+    duration: Duration,
+    ends: Instant,
+}
+
+impl Lane {
+    pub(super) fn new(name: &str, provider: Arc<dyn DynProvider>, queue: Option<QueueHandle>, handlers_to: Option<QueueHandle>) -> Self {
+        Lane {
+            name: name.into(),
+            provider,
+            queue,
+            handlers_to,
+            fetching: Fetching::Idle,
+            outages: 0,
+            leases: BTreeMap::new(),
+            renewing: false,
+            outbox: Vec::new(),
+            settling: false,
+            parked: VecDeque::new(),
+            resting: 0,
+        }
+    }
+
+    /// Notes the lease over `open` deliveries; `asked` is when the fetch was called, which is when the lease began.
+    pub(super) fn hold(&mut self, lease: Lease, open: usize, asked: Instant) {
+        let terms = lease.duration.map(|duration| Terms { duration, ends: asked + duration });
+        self.leases.insert(lease.token, Held { open, lease: terms });
+    }
+
+    /// Notes that a delivery is settled; a lease with none left is forgotten.
+    pub(super) fn close(&mut self, token: Token) {
+        if let Some(held) = self.leases.get_mut(&token) {
+            held.open = held.open.saturating_sub(1);
+            if held.open == 0 {
+                self.leases.remove(&token);
+            }
+        }
+    }
+
+    /// Whether the lease is still ours, as far as we know.
+    pub(super) fn holds(&self, token: Token) -> bool {
+        self.leases.contains_key(&token)
+    }
+
+    /// Forgets a lease that is lost; answers the settlements that can no longer be sent.
+    pub(super) fn lose(&mut self, token: Token) -> Vec<Settled> {
+        self.leases.remove(&token);
+        self.parked.retain(|(_, parked)| *parked != token);
+        self.outbox.extract_if(.., |settled| settled.token == token).collect()
+    }
+
+    /// The leases that have to be renewed.
+    pub(super) fn renewable(&self) -> Vec<Token> {
+        self.leases.iter().filter(|(_, held)| held.lease.is_some()).map(|(token, _)| *token).collect()
+    }
+
+    /// How long after a renewal the next one is due: three fall into the shortest lease.
+    pub(super) fn renewal_period(&self) -> Option<Duration> {
+        self.leases.values().filter_map(|held| held.lease.as_ref()).map(|terms| terms.duration / 3).min()
+    }
+
+    /// Notes that these leases were renewed by a call made at `asked`.
+    pub(super) fn renewed(&mut self, tokens: &[Token], asked: Instant) {
+        for token in tokens {
+            if let Some(terms) = self.leases.get_mut(token).and_then(|held| held.lease.as_mut()) {
+                terms.ends = asked + terms.duration;
+            }
+        }
+    }
+
+    /// Leases so near their end that others may have their jobs before we can renew: they count as lost.
+    pub(super) fn overdue(&self, now: Instant) -> Vec<Token> {
+        let over = |held: &Held| held.lease.as_ref().is_some_and(|terms| now + terms.duration / 6 >= terms.ends);
+        self.leases.iter().filter(|(_, held)| over(held)).map(|(token, _)| *token).collect()
+    }
+
+    /// Whether nothing of this provider is in our hands.
+    pub(super) fn is_settled(&self) -> bool {
+        self.leases.is_empty() && self.outbox.is_empty() && !self.settling && self.parked.is_empty() && self.resting == 0
+    }
+}
+
+/// The delay before a call is repeated for the `outages`th time: 100 ms doubling to 30 s, half of it drawn at random,
+/// so that a fleet does not come back all at once.
+pub(super) fn reconnect_delay(outages: u32, random: f64) -> Duration {
+    let doubled = Duration::from_millis(100).saturating_mul(1 << outages.saturating_sub(1).min(9));
+    doubled.min(Duration::from_secs(30)).mul_f64(1.0 - random / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outages_are_retried_for_ever_but_never_more_often_than_the_cap() {
+        assert_eq!(reconnect_delay(1, 0.0), Duration::from_millis(100));
+        assert_eq!(reconnect_delay(4, 0.0), Duration::from_millis(800));
+        assert_eq!(reconnect_delay(u32::MAX, 0.0), Duration::from_secs(30));
+        assert!(reconnect_delay(u32::MAX, 0.999) > Duration::from_secs(14));
+    }
+}

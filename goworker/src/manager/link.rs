@@ -1,0 +1,136 @@
+//! A link carries jobs from a source into a queue: fetch → enqueue under the same id → settle.
+//!
+//! The ids are the source's, so a crash between the two steps enqueues nothing twice.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::clock::Random;
+use crate::job::Job;
+use crate::outcome::{Cause, Failure, Settlement};
+use crate::plugin::{DynProvider, QueueHandle};
+use crate::provider::{Batch, Cursor, Delivery, Demand, ProviderError, Settled};
+use crate::queue::{Enqueued, MAX_BULK};
+
+use super::lane::reconnect_delay;
+use super::stop::Phase;
+
+pub(super) struct Link {
+    pub(super) name: String,
+    pub(super) source: Arc<dyn DynProvider>,
+    pub(super) queue: QueueHandle,
+    pub(super) queue_name: String,
+    pub(super) random: Random,
+}
+
+/// What the manager may know about a link while it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct LinkState {
+    /// Jobs that it has put into the queue.
+    pub(super) linked: u64,
+    /// Whether its last fetch found nothing, and all that came before is settled.
+    pub(super) idle: bool,
+}
+
+impl Link {
+    /// Runs until the end is asked for. What is under way then is finished, unless the end is asked for twice.
+    pub(super) async fn run(self, mut phase: watch::Receiver<Phase>, state: watch::Sender<LinkState>) {
+        let demand = Demand::Any(MAX_BULK);
+        while *phase.borrow() == Phase::Running {
+            let batch = tokio::select! {
+                batch = self.fetch(&demand) => batch,
+                // At the end a fetch is dropped: what it may have taken was not settled, so it comes again.
+                _ = phase.wait_for(|phase| *phase != Phase::Running) => break,
+            };
+            if batch.deliveries.is_empty() && batch.cursor.is_none() {
+                state.send_modify(|state| state.idle = true);
+                tokio::select! {
+                    () = self.source.ready_boxed(&demand) => {}
+                    _ = phase.wait_for(|phase| *phase != Phase::Running) => {}
+                }
+                continue;
+            }
+            state.send_modify(|state| state.idle = false);
+            tokio::select! {
+                linked = self.carry(batch) => state.send_modify(|state| state.linked += linked),
+                _ = phase.wait_for(|phase| *phase == Phase::Releasing) => break,
+            }
+        }
+    }
+
+    async fn fetch(&self, demand: &Demand) -> Batch {
+        let mut outages = 0;
+        loop {
+            match self.source.fetch_boxed(demand).await {
+                Ok(batch) => return batch,
+                Err(error) => self.pause(&mut outages, "fetch", &error).await,
+            }
+        }
+    }
+
+    /// Enqueues a batch, then settles it; answers how many jobs were created.
+    async fn carry(&self, batch: Batch) -> u64 {
+        let jobs: Vec<_> = batch.deliveries.iter().map(|delivery| Arc::clone(&delivery.job)).collect();
+        let mut answers = Vec::with_capacity(jobs.len());
+        // A cursor belongs to the batch as a whole, so a source with a cursor keeps to what one call takes.
+        for chunk in jobs.chunks(MAX_BULK) {
+            match self.enqueue(chunk, batch.cursor.as_ref()).await {
+                Some(chunk) => answers.extend(chunk),
+                None => {
+                    self.settle(&batch, |_| Settlement::Release).await;
+                    return 0;
+                }
+            }
+        }
+        let created = answers.iter().filter(|answer| **answer == Enqueued::Created).count();
+        tracing::info!(target: "goworker::link", provider = self.name, queue = self.queue_name, "{created} new of {} jobs into `{}`", jobs.len(), self.queue_name);
+        self.settle(&batch, |index| self.settlement(answers[index], &batch.deliveries[index])).await;
+        created as u64
+    }
+
+    /// Enqueues until the queue has accepted; `None` if another process has moved the cursor, so its jobs are there.
+    async fn enqueue(&self, jobs: &[Arc<Job>], cursor: Option<&Cursor>) -> Option<Vec<Enqueued>> {
+        let mut outages = 0;
+        loop {
+            match self.queue.enqueue(jobs, cursor).await {
+                Ok(answers) => return Some(answers),
+                Err(ProviderError::CursorMoved { .. }) => return None,
+                Err(error) => self.pause(&mut outages, "enqueue", &error).await,
+            }
+        }
+    }
+
+    async fn settle(&self, batch: &Batch, settlement: impl Fn(usize) -> Settlement) {
+        let settled = |(index, delivery): (usize, &Delivery)| Settled {
+            token: batch.lease.token,
+            handle: delivery.handle,
+            job: Arc::clone(&delivery.job),
+            attempt: None,
+            settlement: settlement(index),
+        };
+        let settled: Vec<_> = batch.deliveries.iter().enumerate().map(settled).collect();
+        let mut outages = 0;
+        while let Err(error) = self.source.settle_boxed(&settled).await {
+            self.pause(&mut outages, "settle", &error).await;
+        }
+    }
+
+    fn settlement(&self, answer: Enqueued, delivery: &Delivery) -> Settlement {
+        match answer {
+            Enqueued::Created | Enqueued::Exists => Settlement::Done { output: ().into() },
+            Enqueued::Conflict => {
+                let message = format!("another job with the id `{}` is in the queue `{}`", delivery.job.id, self.queue_name);
+                tracing::warn!(target: "goworker::link", provider = self.name, "{message}");
+                Settlement::Dead { failure: Failure::new(Cause::Error, message), handlers: Vec::new() }
+            }
+        }
+    }
+
+    async fn pause(&self, outages: &mut u32, what: &str, error: &ProviderError) {
+        *outages = outages.saturating_add(1);
+        let delay = reconnect_delay(*outages, self.random.fraction());
+        tracing::error!(target: "goworker::link", provider = self.name, "cannot {what}, again in {delay:.1?}: {error}");
+        tokio::time::sleep(delay).await;
+    }
+}

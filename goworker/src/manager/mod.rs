@@ -1,0 +1,301 @@
+//! The manager: takes jobs from providers, gives them to workers, and settles what became of them.
+//!
+//! ```text
+//!              a slot before a job                    spawn
+//! Provider ◀────── fetch(demand) ────── Engine ──────────────────▶ Worker
+//!     │                                  │  ▲                         │
+//!     └────────── deliveries ───────────▶│  └──────── join ───────────┘
+//! Provider ◀─ settle(batch), renew ──────┘      decide(job, outcome)
+//!
+//! Source ──fetch──▶ Link ──enqueue──▶ Queue        (`into:`)
+//! ```
+//!
+//! The engine runs on the *control* runtime, job code on the *work* runtime: a job that blocks its thread delays
+//! neither a renewal nor a shutdown.
+
+mod engine;
+mod lane;
+mod link;
+mod report;
+mod stats;
+mod stop;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::clock::{Clock, Random};
+use crate::config::{Config, ProviderEntry, Source, WorkerEntry};
+use crate::job::{Ids, Job, JobId};
+use crate::plugin::{DynProvider, ProviderHandle, QueueHandle, WorkerHandle};
+use crate::provider::{ProviderError, Setup};
+use crate::queue::Enqueued;
+use crate::worker::Services;
+
+use engine::{Engine, Pool, Rulebook};
+use lane::Lane;
+use link::{Link, LinkState};
+
+pub use stats::{Stats, Summary, Tally, Waiting};
+pub use stop::Stop;
+
+/// How a manager runs.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// End when nothing is left to do. Providers that wait for the outside world are not started.
+    pub until_idle: bool,
+    /// The time.
+    pub clock: Clock,
+    /// Randomness, for jitter and ids.
+    pub random: Random,
+    /// The runtime that runs job code. The manager itself runs on the one that calls it.
+    pub work: Handle,
+}
+
+impl Options {
+    /// Runs until asked to stop, on the system's clock, with job code on `work`.
+    pub fn new(work: Handle) -> Self {
+        Options { until_idle: false, clock: Clock::system(), random: Random::system(), work }
+    }
+}
+
+/// A plugin could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("{role} `{name}` ({kind}) cannot start: {error:#}")]
+pub struct StartError {
+    role: &'static str,
+    name: String,
+    kind: &'static str,
+    error: anyhow::Error,
+}
+
+/// Everything a configuration names, started and ready to run.
+#[derive(Debug)]
+pub struct Manager {
+    queues: Queues,
+    providers: Vec<ProviderHandle>,
+    workers: Vec<WorkerHandle>,
+    lanes: Vec<LaneParts>,
+    pools: Vec<Pool>,
+    links: Vec<Link>,
+    rulebook: Rulebook,
+}
+
+/// What a lane is made of.
+#[derive(Debug)]
+struct LaneParts {
+    name: String,
+    provider: ProviderHandle,
+    queue: Option<QueueHandle>,
+}
+
+impl Manager {
+    /// Starts all plugins of a configuration: queues and sources first, then workers.
+    ///
+    /// # Errors
+    /// The first plugin that cannot start. Those started before are closed again.
+    pub async fn start(config: Config, options: Options) -> Result<Self, StartError> {
+        let mut manager = Manager {
+            queues: Queues::default(),
+            providers: Vec::new(),
+            workers: Vec::new(),
+            lanes: Vec::new(),
+            pools: Vec::new(),
+            links: Vec::new(),
+            rulebook: Rulebook {
+                handlers: config.failure_handlers,
+                poison: config.poison,
+                grace: config.grace,
+                until_idle: options.until_idle,
+                clock: options.clock,
+                random: options.random,
+                work: options.work,
+            },
+        };
+        match manager.start_all(&config.base, config.providers, config.workers).await {
+            Ok(()) => Ok(manager),
+            Err(error) => {
+                manager.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// The queues, by name.
+    pub fn queues(&self) -> &BTreeMap<String, QueueHandle> {
+        &self.queues.0
+    }
+
+    /// Runs until `stop` is requested, or until nothing is left to do if that is what was wanted; then closes all plugins.
+    pub async fn run(mut self, stop: &Stop) -> Summary {
+        let only_queue = self.queues.only().ok().map(|(_, queue)| queue.clone());
+        let lanes = std::mem::take(&mut self.lanes).into_iter().map(|parts| {
+            let handlers_to = if parts.queue.is_some() { None } else { only_queue.clone() };
+            Lane::new(&parts.name, parts.provider.0, parts.queue, handlers_to)
+        });
+        let mut tasks = JoinSet::new();
+        let mut states = Vec::new();
+        for link in std::mem::take(&mut self.links) {
+            let (sender, receiver) = watch::channel(LinkState::default());
+            states.push((link.name.clone(), receiver));
+            tasks.spawn(link.run(stop.watch(), sender));
+        }
+        let rulebook = self.rulebook.clone();
+        let engine = Engine::new(rulebook, lanes.collect(), std::mem::take(&mut self.pools), states);
+        let summary = engine.run(stop.watch()).await;
+        // Links hear of the end from the same switch as the engine; a run that ended by itself has to tell them.
+        stop.request();
+        while tasks.join_next().await.is_some() {}
+        self.close().await;
+        summary
+    }
+
+    async fn start_all(&mut self, base: &Path, providers: Vec<ProviderEntry>, workers: Vec<WorkerEntry>) -> Result<(), StartError> {
+        // A link needs its queue, so the queues come first.
+        let (queues, sources): (Vec<_>, Vec<_>) = providers.into_iter().partition(|entry| matches!(entry.source, Source::Queue(_)));
+        for entry in queues.into_iter().chain(sources) {
+            self.start_provider(base, entry).await?;
+        }
+        for entry in workers {
+            self.start_worker(base, entry).await?;
+        }
+        Ok(())
+    }
+
+    async fn start_provider(&mut self, base: &Path, entry: ProviderEntry) -> Result<(), StartError> {
+        let ProviderEntry { name, kind, source, lease, keep } = entry;
+        let setup = Setup { lease, keep, ..self.setup(&name, base) };
+        let failed = |error| StartError { role: "provider", name: name.clone(), kind, error };
+        match source {
+            Source::Queue(queue) => {
+                let queue = queue.start(&setup).await.map_err(failed)?;
+                self.providers.push(queue.provider());
+                self.lanes.push(LaneParts { name: name.clone(), provider: queue.provider(), queue: Some(queue.clone()) });
+                self.queues.0.insert(name, queue);
+            }
+            Source::Link(provider, into) => {
+                if let Some(source) = self.start_source(&name, provider, &setup).await.map_err(failed)?
+                    && let Some(queue) = self.queues.0.get(&into).cloned()
+                {
+                    self.links.push(Link { name, source, queue, queue_name: into, random: self.rulebook.random.clone() });
+                }
+            }
+            Source::Direct(provider) => {
+                if let Some(source) = self.start_source(&name, provider, &setup).await.map_err(failed)? {
+                    self.lanes.push(LaneParts { name, provider: ProviderHandle(source), queue: None });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts a source, unless the run is to end by itself and the source never would.
+    async fn start_source(
+        &mut self,
+        name: &str,
+        provider: crate::plugin::AnyProvider,
+        setup: &Setup,
+    ) -> anyhow::Result<Option<Arc<dyn DynProvider>>> {
+        if self.rulebook.until_idle && !provider.0.finite() {
+            tracing::info!(target: "goworker::manager", provider = name, "not started: it has no end, and this run ends when idle");
+            return Ok(None);
+        }
+        let handle = provider.start(setup).await?;
+        self.providers.push(handle.clone());
+        Ok(Some(handle.0))
+    }
+
+    async fn start_worker(&mut self, base: &Path, entry: WorkerEntry) -> Result<(), StartError> {
+        let WorkerEntry { name, kind, worker, concurrency, timeout, retry } = entry;
+        let setup = Setup { concurrency, ..self.setup(&name, base) };
+        let worker = worker.start(&setup).await.map_err(|error| StartError { role: "worker", name: name.clone(), kind, error })?;
+        self.workers.push(worker.clone());
+        let queues = self.queues.clone();
+        let services = Services {
+            worker: name.clone(),
+            ids: Ids::new(self.rulebook.clock.clone(), self.rulebook.random.clone()),
+            enqueue: Box::new(move |job, queue| {
+                let queues = queues.clone();
+                Box::pin(async move { queues.enqueue(job, queue.as_deref()).await })
+            }),
+        };
+        self.pools.push(Pool { job_type: name.into(), worker, free: concurrency, timeout, retry, services: Arc::new(services) });
+        Ok(())
+    }
+
+    fn setup(&self, name: &str, base: &Path) -> Setup {
+        Setup { clock: self.rulebook.clock.clone(), random: self.rulebook.random.clone(), ..Setup::new(name, base) }
+    }
+
+    async fn close(&self) {
+        const PATIENCE: Duration = Duration::from_secs(5);
+        for worker in &self.workers {
+            closed("worker", tokio::time::timeout(PATIENCE, worker.0.close_boxed()).await);
+        }
+        for provider in &self.providers {
+            closed("provider", tokio::time::timeout(PATIENCE, provider.close()).await);
+        }
+    }
+}
+
+fn closed(role: &str, result: Result<anyhow::Result<()>, tokio::time::error::Elapsed>) {
+    match result {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(target: "goworker::manager", "a {role} did not close: {error:#}"),
+        Err(_) => tracing::warn!(target: "goworker::manager", "a {role} did not close in time"),
+    }
+}
+
+/// The queues of a configuration, by name.
+#[derive(Debug, Clone, Default)]
+struct Queues(BTreeMap<String, QueueHandle>);
+
+impl Queues {
+    /// Puts a job into the named queue, or the only one.
+    async fn enqueue(&self, job: Arc<Job>, name: Option<&str>) -> Result<JobId, ProviderError> {
+        let queue = match name {
+            Some(name) => self.0.get(name).ok_or_else(|| unsupported(format!("there is no queue `{name}`; {}", self.known())))?,
+            None => self.only()?.1,
+        };
+        let id = job.id.clone();
+        match queue.enqueue(&[job], None).await?.first() {
+            Some(Enqueued::Conflict) => Err(unsupported(format!("another job with the id `{id}` is in the queue"))),
+            _ => Ok(id),
+        }
+    }
+
+    fn only(&self) -> Result<(&String, &QueueHandle), ProviderError> {
+        let mut all = self.0.iter();
+        match (all.next(), all.next()) {
+            (Some(only), None) => Ok(only),
+            (None, _) => {
+                Err(unsupported("the configuration has no queue; add one, such as \"jobs\": sqlite(path: \"goworker.db\")".to_owned()))
+            }
+            (Some(_), Some(_)) => Err(unsupported(format!("say which queue; {}", self.known()))),
+        }
+    }
+
+    fn known(&self) -> String {
+        let names: Vec<String> = self.0.keys().map(|name| format!("`{name}`")).collect();
+        if names.is_empty() { "there are none".to_owned() } else { format!("there are {}", names.join(", ")) }
+    }
+}
+
+fn unsupported(message: String) -> ProviderError {
+    ProviderError::Unsupported(message)
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("from", &self.name).field("into", &self.queue_name).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! `memory`: a queue that lives as long as its process. For tests, for trying out, and for jobs that may be lost.
+//!
+//! This file is the plugin: it reads the clock, takes the lock, wakes who waits. What a job may do is in [`store`].
+
+mod entry;
+mod places;
+mod store;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use goworker::{
+    Batch, Change, Clock, Cursor, Demand, Enqueued, Filter, Job, JobId, JobRecord, Provider, ProviderError, Queue, QueueStats, Renewal,
+    Settled, Setup, Timestamp, Token, provider,
+};
+use tokio::sync::Notify;
+
+use self::store::Store;
+
+#[derive(Debug, Default)]
+/// Keeps jobs in memory: fast, and gone when the process ends.
+#[provider(queue)]
+pub struct Memory {
+    shared: Shared,
+}
+
+/// The jobs, and what is needed to get at them.
+#[derive(Debug)]
+struct Shared {
+    clock: Clock,
+    /// Never held across an `await`, and no code of others runs under it.
+    store: Mutex<Store>,
+    /// Told whenever jobs became ready, or may become ready earlier than was known.
+    changed: Notify,
+}
+
+impl Shared {
+    fn new(setup: &Setup) -> Self {
+        Shared { clock: setup.clock.clone(), store: Mutex::new(Store::new(setup.lease, setup.keep)), changed: Notify::new() }
+    }
+
+    /// The store, brought up to the present, and the present.
+    fn now(&self) -> (MutexGuard<'_, Store>, Timestamp) {
+        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.now();
+        store.advance(now);
+        (store, now)
+    }
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Shared::new(&Setup::new("memory", "."))
+    }
+}
+
+impl Provider for Memory {
+    async fn init(&mut self, setup: &Setup) -> anyhow::Result<()> {
+        self.shared = Shared::new(setup);
+        Ok(())
+    }
+
+    async fn fetch(&self, demand: &Demand) -> Result<Batch, ProviderError> {
+        let (mut store, now) = self.shared.now();
+        Ok(store.fetch(demand, now))
+    }
+
+    async fn ready(&self, demand: &Demand) {
+        loop {
+            let changed = self.shared.changed.notified();
+            tokio::pin!(changed);
+            // From here on no change is missed, even one that comes before the first poll.
+            changed.as_mut().enable();
+            let next = {
+                let (store, now) = self.shared.now();
+                if store.has_ready(demand) {
+                    return;
+                }
+                store.next_event().map(|at| at.since(now))
+            };
+            match next {
+                Some(wait) => {
+                    // Either way there is something to look at.
+                    let _ = tokio::time::timeout(wait, changed).await;
+                }
+                None => changed.await,
+            }
+        }
+    }
+
+    async fn settle(&self, settlements: &[Settled]) -> Result<Vec<usize>, ProviderError> {
+        let (refused, waiting) = {
+            let (mut store, now) = self.shared.now();
+            store.settle(settlements, now)
+        };
+        if waiting {
+            self.shared.changed.notify_waiters();
+        }
+        Ok(refused)
+    }
+
+    async fn renew(&self, leases: &[Token]) -> Result<Renewal, ProviderError> {
+        let (mut store, now) = self.shared.now();
+        Ok(store.renew(leases, now))
+    }
+
+    fn selects_by_type(&self) -> bool {
+        true
+    }
+
+    fn keeps_retries(&self) -> bool {
+        true
+    }
+}
+
+impl Queue for Memory {
+    async fn enqueue(&self, jobs: &[Arc<Job>], cursor: Option<&Cursor>) -> Result<Vec<Enqueued>, ProviderError> {
+        let answers = {
+            let (mut store, now) = self.shared.now();
+            store.enqueue(jobs, cursor, now)?
+        };
+        self.shared.changed.notify_waiters();
+        Ok(answers)
+    }
+
+    async fn cursor(&self, name: &str) -> Result<Option<String>, ProviderError> {
+        Ok(self.shared.now().0.cursor(name))
+    }
+
+    async fn list(&self, filter: &Filter) -> Result<Vec<JobRecord>, ProviderError> {
+        Ok(self.shared.now().0.list(filter))
+    }
+
+    async fn get(&self, id: &JobId) -> Result<Option<JobRecord>, ProviderError> {
+        Ok(self.shared.now().0.get(id))
+    }
+
+    async fn cancel(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
+        let (mut store, now) = self.shared.now();
+        Ok(ids.iter().map(|id| store.cancel(id, now)).collect())
+    }
+
+    async fn retry(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
+        let changes = {
+            let (mut store, now) = self.shared.now();
+            ids.iter().map(|id| store.retry(id, now)).collect()
+        };
+        self.shared.changed.notify_waiters();
+        Ok(changes)
+    }
+
+    async fn delete(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
+        let (mut store, _) = self.shared.now();
+        Ok(ids.iter().map(|id| store.delete(id)).collect())
+    }
+
+    async fn stats(&self) -> Result<QueueStats, ProviderError> {
+        Ok(self.shared.now().0.stats())
+    }
+
+    fn is_durable(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,385 @@
+//! All jobs of a `memory` queue, and every step they take. No clock, no lock, no waiting: the caller says what time it is.
+//!
+//! A job's state is the place that holds its key: a lane, the schedule, a lease, or a list of those that have ended.
+//! [`Store::put`] is the only way from one to another.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use goworker::{
+    Batch, Change, Cursor, Delivery, Demand, Enqueued, Filter, Job, JobId, JobRecord, Keep, Lease, MAX_BULK, ProviderError, QueueStats,
+    Renewal, Settled, Settlement, State, Timestamp, Token,
+};
+use slab::Slab;
+
+use super::entry::{Entry, Key, Place, Rank};
+use super::places::{Ended, Lanes, Leases};
+
+/// All jobs of a queue.
+#[derive(Debug)]
+pub(super) struct Store {
+    lease: Duration,
+    ids: HashMap<JobId, Key>,
+    entries: Slab<Entry>,
+    lanes: Lanes,
+    schedule: BTreeMap<(Timestamp, u64), Key>,
+    /// Those that must be started by some time and are not.
+    expiring: BTreeSet<(Timestamp, Key)>,
+    leases: Leases,
+    done: Ended,
+    dead: Ended,
+    cursors: HashMap<String, String>,
+    last_token: Token,
+    last_ticket: u64,
+}
+
+impl Store {
+    pub(super) fn new(lease: Duration, keep: Keep) -> Self {
+        Store {
+            lease,
+            ids: HashMap::new(),
+            entries: Slab::new(),
+            lanes: Lanes::default(),
+            schedule: BTreeMap::new(),
+            expiring: BTreeSet::new(),
+            leases: Leases::default(),
+            done: Ended::new(keep.done),
+            dead: Ended::new(keep.dead),
+            cursors: HashMap::new(),
+            last_token: Token::default(),
+            last_ticket: 0,
+        }
+    }
+
+    /// Does what time alone brings about: leases end, jobs become due or expire, old ones go.
+    pub(super) fn advance(&mut self, now: Timestamp) {
+        while let Some(lost) = self.leases.take_lost(now) {
+            for key in lost {
+                self.entries[key].past().crashes += 1;
+                self.put_back(key, now);
+            }
+        }
+        while let Some((&(due, _), &key)) = self.schedule.first_key_value()
+            && due <= now
+        {
+            self.put(key, Place::Ready);
+        }
+        while let Some(&(expires_at, key)) = self.expiring.first()
+            && expires_at < now
+        {
+            self.end(key, State::Expired, now);
+        }
+        while let Some(key) = self.done.over(now).or_else(|| self.dead.over(now)) {
+            self.forget(key);
+        }
+    }
+
+    /// When [`advance`](Store::advance) may next make a job ready.
+    pub(super) fn next_event(&self) -> Option<Timestamp> {
+        let due = self.schedule.first_key_value().map(|((due, _), _)| *due);
+        due.into_iter().chain(self.leases.next_end()).min()
+    }
+
+    pub(super) fn has_ready(&self, demand: &Demand) -> bool {
+        self.lanes.any_ready(demand)
+    }
+
+    pub(super) fn enqueue(&mut self, jobs: &[Arc<Job>], cursor: Option<&Cursor>, now: Timestamp) -> Result<Vec<Enqueued>, ProviderError> {
+        if jobs.len() > MAX_BULK {
+            let error = anyhow::anyhow!("{} jobs in one call; at most {MAX_BULK} are taken, so that a call stays short", jobs.len());
+            return Err(ProviderError::Failed(error));
+        }
+        if let Some(Cursor { name, from, to }) = cursor {
+            let at = self.cursors.get(name).cloned();
+            if at != *from {
+                return Err(ProviderError::CursorMoved { name: name.clone(), at });
+            }
+            self.cursors.insert(name.clone(), to.clone());
+        }
+        // Nothing can fail from here on, so all jobs are accepted or none.
+        Ok(jobs.iter().map(|job| self.accept(job, now)).collect())
+    }
+
+    fn accept(&mut self, job: &Arc<Job>, now: Timestamp) -> Enqueued {
+        if let Some(&key) = self.ids.get(&job.id) {
+            let stored = &self.entries[key].job;
+            let same = Arc::ptr_eq(stored, job) || stored == job;
+            return if same { Enqueued::Exists } else { Enqueued::Conflict };
+        }
+        let ticket = self.ticket();
+        let chosen = job.run_at.or_else(|| job.delay.map(|delay| now.after(delay.get()))).unwrap_or(now);
+        let due = chosen.max(now);
+        let place = if due > now { Place::Scheduled { due, retrying: false } } else { Place::Ready };
+        let entry = Entry {
+            job: Arc::clone(job),
+            lane: self.lanes.admit(&job.job_type, job.priority),
+            number: ticket,
+            enqueued_at: now,
+            expires_at: job.expires_at,
+            rank: Rank::new(due, job.priority, ticket),
+            place,
+            output: goworker::Output::none(),
+            past: None,
+        };
+        let key = self.entries.insert(entry);
+        self.ids.insert(job.id.clone(), key);
+        self.enter(key);
+        Enqueued::Created
+    }
+
+    pub(super) fn fetch(&mut self, demand: &Demand, now: Timestamp) -> Batch {
+        let keys = self.lanes.take(demand);
+        if keys.is_empty() {
+            return Batch::empty();
+        }
+        self.last_token.0 += 1;
+        let token = self.last_token;
+        let deliveries = (0..).zip(&keys).map(|(handle, &key)| self.hand_out(key, token, handle)).collect();
+        self.leases.grant(token, keys.into_iter(), now.after(self.lease));
+        Batch { lease: Lease { token, duration: Some(self.lease) }, deliveries, cursor: None }
+    }
+
+    fn hand_out(&mut self, key: Key, token: Token, handle: u64) -> Delivery {
+        self.put(key, Place::Running { token });
+        let entry = &self.entries[key];
+        Delivery { job: Arc::clone(&entry.job), handle, attempts: entry.attempts().to_vec(), crashes: entry.crashes() }
+    }
+
+    /// Answers the positions that are refused, and whether jobs wait again or anew.
+    pub(super) fn settle(&mut self, settlements: &[Settled], now: Timestamp) -> (Vec<usize>, bool) {
+        let mut refused = Vec::new();
+        let mut waiting = false;
+        for (position, settled) in settlements.iter().enumerate() {
+            match self.leases.take(settled.token, settled.handle) {
+                Some(key) => {
+                    self.conclude(key, settled, now);
+                    waiting |= !matches!(settled.settlement, Settlement::Done { .. } | Settlement::Cancelled);
+                }
+                None => refused.push(position),
+            }
+        }
+        self.advance(now);
+        (refused, waiting)
+    }
+
+    fn conclude(&mut self, key: Key, settled: &Settled, now: Timestamp) {
+        let entry = &mut self.entries[key];
+        let failed = settled.attempt.as_ref();
+        match &settled.settlement {
+            Settlement::Done { output } => {
+                entry.output = output.clone();
+                self.end(key, State::Done, now);
+            }
+            Settlement::Retry { after, charged } => {
+                if let Some(attempt) = failed.filter(|_| *charged) {
+                    entry.charge(attempt);
+                }
+                self.schedule_again(key, now.after(*after), now);
+            }
+            Settlement::Dead { failure, handlers } => {
+                if let Some(attempt) = failed {
+                    entry.charge(attempt);
+                }
+                entry.past().failure = Some(failure.clone());
+                self.end(key, State::Dead, now);
+                for handler in handlers {
+                    self.accept(handler, now);
+                }
+            }
+            Settlement::Cancelled => {
+                if let Some(attempt) = failed.filter(|attempt| attempt.failure.is_some()) {
+                    entry.charge(attempt);
+                }
+                self.end(key, State::Cancelled, now);
+            }
+            Settlement::Release => self.put_back(key, now),
+        }
+    }
+
+    /// Back to the place that it had before it was handed out.
+    fn put_back(&mut self, key: Key, now: Timestamp) {
+        if self.entries[key].cancel_asked() { self.end(key, State::Cancelled, now) } else { self.put(key, Place::Ready) }
+    }
+
+    fn schedule_again(&mut self, key: Key, due: Timestamp, now: Timestamp) {
+        if self.entries[key].cancel_asked() {
+            return self.end(key, State::Cancelled, now);
+        }
+        self.put_anew(key, due);
+        if due > now {
+            self.put(key, Place::Scheduled { due, retrying: true });
+        } else {
+            self.put(key, Place::Ready);
+        }
+    }
+
+    /// Gives a job that is in no waiting place a new rank.
+    fn put_anew(&mut self, key: Key, due: Timestamp) {
+        let ticket = self.ticket();
+        let entry = &mut self.entries[key];
+        entry.rank = Rank::new(due, entry.job.priority, ticket);
+    }
+
+    pub(super) fn renew(&mut self, leases: &[Token], now: Timestamp) -> Renewal {
+        let until = now.after(self.lease);
+        let mut renewal = Renewal::default();
+        for &token in leases {
+            let Some(held) = self.leases.renew(token, until) else {
+                renewal.lost.push(token);
+                continue;
+            };
+            let asked = held.map(|key| &self.entries[key]).filter(|entry| entry.cancel_asked());
+            renewal.cancelled.extend(asked.map(|entry| entry.job.id.clone()));
+        }
+        renewal
+    }
+
+    pub(super) fn cancel(&mut self, id: &JobId, now: Timestamp) -> Change {
+        let Some(&key) = self.ids.get(id) else { return Change::Absent };
+        match self.entries[key].place {
+            Place::Scheduled { .. } | Place::Ready => {
+                self.end(key, State::Cancelled, now);
+                Change::Changed
+            }
+            Place::Running { .. } => {
+                self.entries[key].past().cancel_asked = true;
+                Change::Requested
+            }
+            Place::Ended { state, .. } => Change::Refused(state),
+        }
+    }
+
+    pub(super) fn retry(&mut self, id: &JobId, now: Timestamp) -> Change {
+        let Some(&key) = self.ids.get(id) else { return Change::Absent };
+        let state = self.entries[key].place.state();
+        if !state.is_final() {
+            return Change::Refused(state);
+        }
+        self.entries[key].count_anew();
+        self.put_anew(key, now);
+        self.put(key, Place::Ready);
+        Change::Changed
+    }
+
+    pub(super) fn delete(&mut self, id: &JobId) -> Change {
+        let Some(&key) = self.ids.get(id) else { return Change::Absent };
+        match self.entries[key].place.state() {
+            State::Running => Change::Refused(State::Running),
+            _ => {
+                self.forget(key);
+                Change::Changed
+            }
+        }
+    }
+
+    pub(super) fn cursor(&self, name: &str) -> Option<String> {
+        self.cursors.get(name).cloned()
+    }
+
+    pub(super) fn list(&self, filter: &Filter) -> Vec<JobRecord> {
+        let wanted = |entry: &&Entry| {
+            (filter.states.is_empty() || filter.states.contains(&entry.place.state()))
+                && filter.job_type.as_ref().is_none_or(|job_type| *job_type == entry.job.job_type)
+        };
+        let mut found: Vec<&Entry> = self.entries.iter().map(|(_, entry)| entry).filter(wanted).collect();
+        let newest_first = |entry: &&Entry| std::cmp::Reverse(entry.number);
+        let limit = filter.limit.unwrap_or(usize::MAX);
+        if limit < found.len() {
+            found.select_nth_unstable_by_key(limit, newest_first);
+            found.truncate(limit);
+        }
+        found.sort_unstable_by_key(newest_first);
+        found.into_iter().map(|entry| self.record(entry)).collect()
+    }
+
+    pub(super) fn get(&self, id: &JobId) -> Option<JobRecord> {
+        let entry = &self.entries[*self.ids.get(id)?];
+        let attempts = entry.past.as_deref().map(|past| past.attempts.clone()).unwrap_or_default();
+        Some(JobRecord { attempts, ..self.record(entry) })
+    }
+
+    fn record(&self, entry: &Entry) -> JobRecord {
+        let leased_until = match entry.place {
+            Place::Running { token } => self.leases.until(token),
+            _ => None,
+        };
+        entry.record(leased_until)
+    }
+
+    pub(super) fn stats(&self) -> QueueStats {
+        let oldest_ready = self.lanes.oldest_ready(|key| self.entries[key].due());
+        QueueStats { counts: self.lanes.counts(), oldest_ready }
+    }
+
+    fn ticket(&mut self) -> u64 {
+        self.last_ticket += 1;
+        self.last_ticket
+    }
+
+    fn end(&mut self, key: Key, state: State, now: Timestamp) {
+        let ticket = self.ticket();
+        self.put(key, Place::Ended { state, at: now, ticket });
+    }
+
+    fn forget(&mut self, key: Key) {
+        self.leave(key);
+        let entry = self.entries.remove(key);
+        self.ids.remove(&entry.job.id);
+    }
+
+    /// Moves a job from the place where it is to another. Who takes a key out of a lane or a lease does so before.
+    fn put(&mut self, key: Key, place: Place) {
+        self.leave(key);
+        self.entries[key].place = place;
+        self.enter(key);
+    }
+
+    fn leave(&mut self, key: Key) {
+        let entry = &self.entries[key];
+        let lane = self.lanes.of(entry);
+        lane.count(entry.place, -1);
+        match entry.place {
+            Place::Scheduled { due, .. } => {
+                self.schedule.remove(&(due, entry.rank.ticket));
+            }
+            Place::Ready => {
+                lane.ready.remove(&entry.rank);
+            }
+            Place::Running { .. } => {}
+            Place::Ended { state, ticket, .. } => self.ended(state).remove(ticket),
+        }
+        self.watch_expiry(key, false);
+    }
+
+    fn enter(&mut self, key: Key) {
+        let entry = &self.entries[key];
+        let lane = self.lanes.of(entry);
+        lane.count(entry.place, 1);
+        match entry.place {
+            Place::Scheduled { due, .. } => {
+                self.schedule.insert((due, entry.rank.ticket), key);
+            }
+            Place::Ready => {
+                lane.ready.insert(entry.rank, key);
+            }
+            Place::Running { .. } => {}
+            Place::Ended { state, at, ticket } => self.ended(state).push(ticket, at, key),
+        }
+        self.watch_expiry(key, true);
+    }
+
+    fn watch_expiry(&mut self, key: Key, watch: bool) {
+        let entry = &self.entries[key];
+        let Some(expires_at) = entry.expires_at else { return };
+        if watch && matches!(entry.place, Place::Scheduled { .. } | Place::Ready) {
+            self.expiring.insert((expires_at, key));
+        } else {
+            self.expiring.remove(&(expires_at, key));
+        }
+    }
+
+    fn ended(&mut self, state: State) -> &mut Ended {
+        if state == State::Dead { &mut self.dead } else { &mut self.done }
+    }
+}

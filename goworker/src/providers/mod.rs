@@ -1,0 +1,3 @@
+//! The providers that come with goworker. They use what every plugin may use, and nothing else.
+
+pub(crate) mod memory;
