@@ -100,10 +100,11 @@ where
     }
 }
 
-/// The fields of an event. Those that say which job it is about stand before the message.
+/// The fields of an event. Those that say what it is about stand before the message.
 #[derive(Debug, Default)]
 struct Fields {
-    worker: String,
+    /// The type of the job, or the provider.
+    subject: String,
     name: String,
     id: String,
     message: String,
@@ -114,10 +115,12 @@ struct Fields {
 impl Fields {
     fn take(&mut self, field: &Field, value: String) {
         match field.name() {
-            "worker" => self.worker = value,
+            "worker" | "job_type" | "provider" => self.subject = value,
             "name" => self.name = value,
             "id" => self.id = value,
             "message" => self.message = value,
+            // That it is the first one is no news.
+            "attempt" if value == "1" => {}
             other => self.others.push((other, value)),
         }
     }
@@ -152,10 +155,10 @@ impl Layout {
         line
     }
 
-    /// Which job it is about: `lua/greet 0193…`.
+    /// What it is about: `lua/greet 0193…`.
     fn subject(&self, line: &mut String, fields: &Fields) {
         let words: Vec<_> =
-            [&fields.worker, &fields.name].into_iter().filter(|word| !word.is_empty()).map(|word| escape::line(word)).collect();
+            [&fields.subject, &fields.name].into_iter().filter(|word| !word.is_empty()).map(|word| escape::line(word)).collect();
         if !words.is_empty() {
             line.push(' ');
             line.push_str(&words.join("/"));
@@ -210,7 +213,7 @@ mod tests {
 
     fn lines(layout: &Layout) -> String {
         let job = Fields {
-            worker: "lua".into(),
+            subject: "lua".into(),
             name: "greet".into(),
             id: "0193571e-8c5e-7cc1-9d5a-3f1b4fa2b1c0".into(),
             message: "done in 3ms".into(),

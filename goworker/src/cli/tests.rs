@@ -66,7 +66,6 @@ fn wrong_shapes_are_refused_with_a_reason() {
     let lines = [
         "goworker jobs",
         "goworker jobs c.ron --state ded",
-        "goworker jobs --queue q show c.ron a",
         "goworker jobs retry c.ron",
         "goworker jobs retry c.ron a --state dead",
         "goworker jobs retry c.ron a --type lua",
@@ -82,6 +81,12 @@ fn wrong_shapes_are_refused_with_a_reason() {
     ];
     let errors = lines.map(|line| format!("$ {line}\n{}\n", parsed(line).unwrap_err().trim_end()));
     insta::assert_snapshot!(errors.join("\n"));
+}
+
+#[test]
+fn the_options_of_a_list_do_not_vanish_before_a_command() {
+    let Command::Jobs(jobs) = parsed("goworker jobs --queue q show c.ron a").unwrap().command else { panic!("not jobs") };
+    assert!(matches!(jobs.execute(), Err(Fault::Clap(_))));
 }
 
 #[test]

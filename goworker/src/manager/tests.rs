@@ -19,8 +19,21 @@ fn drain(n: usize, concurrency: usize) {
     let config = Config {
         path: "x".into(),
         base: ".".into(),
-        providers: vec![ProviderEntry { name: "jobs".into(), kind: "memory", source: Source::Queue(AnyQueue(Box::new(Memory::default()))), lease: Duration::from_secs(30), keep: Keep::default() }],
-        workers: vec![WorkerEntry { name: "noop".into(), kind: "noop", worker: AnyWorker(Box::new(Noop)), concurrency, timeout: None, retry: RetryPolicy::default() }],
+        providers: vec![ProviderEntry {
+            name: "jobs".into(),
+            kind: "memory",
+            source: Source::Queue(AnyQueue(Box::new(Memory::default()))),
+            lease: Duration::from_secs(30),
+            keep: Keep::default(),
+        }],
+        workers: vec![WorkerEntry {
+            name: "noop".into(),
+            kind: "noop",
+            worker: AnyWorker(Box::new(Noop)),
+            concurrency,
+            timeout: None,
+            retry: RetryPolicy::default(),
+        }],
         failure_handlers: vec![],
         grace: Duration::from_secs(30),
         poison: 3,
