@@ -71,14 +71,8 @@ impl fmt::Display for BadLine {
 /// Puts all jobs of the source into the queue, in order, and prints their ids. Stops at a line that is no job.
 pub(super) async fn enqueue(source: Source, queue: &OpenQueue, warnings: Warnings) -> Result<(), Fault> {
     let progress = progress(source.length);
-    let mut bulk = Bulk { name: source.name.clone(), queue, warnings, progress, tally: Tally::default(), ids_are_read: true };
-    let (sender, mut lines) = mpsc::channel(2 * MAX_BULK);
-    // Reading blocks, and parsing takes its time: both go on while a batch is being stored.
-    std::thread::spawn(move || read(source.reader, &Ids::system(), |line| sender.blocking_send(line).is_ok()));
-    let mut batch = Vec::with_capacity(MAX_BULK);
-    while lines.recv_many(&mut batch, MAX_BULK).await > 0 {
-        bulk.take(batch.drain(..)).await?;
-    }
+    let mut bulk = Bulk { name: source.name.clone(), queue, warnings, progress, tally: Tally::default(), print: Some(terminal::print) };
+    bulk.take_all(source.reader).await?;
     bulk.finish()
 }
 
@@ -106,14 +100,14 @@ fn read(mut reader: impl BufRead, ids: &Ids, mut send: impl FnMut(Line) -> bool)
 }
 
 /// The state of a bulk under way.
-struct Bulk<'a> {
+struct Bulk<'a, P> {
     name: String,
     queue: &'a OpenQueue,
     warnings: Warnings,
     progress: ProgressBar,
     tally: Tally,
-    /// Whether someone still reads the ids that are printed.
-    ids_are_read: bool,
+    /// Prints ids; gone when nobody reads them any more.
+    print: Option<P>,
 }
 
 #[derive(Debug, Default)]
@@ -123,46 +117,74 @@ struct Tally {
     conflicts: u64,
 }
 
-impl Bulk<'_> {
-    /// Stores one batch. The jobs before a bad line are stored before it is told.
-    async fn take(&mut self, lines: impl Iterator<Item = Line>) -> Result<(), Fault> {
-        let (mut jobs, mut numbers) = (Vec::new(), Vec::new());
-        let mut bad = None;
-        let mut position = 0;
-        for Line { number, position: read, content } in lines {
-            position = read;
+/// Lines that were there together.
+#[derive(Default)]
+struct Batch {
+    jobs: Vec<Arc<Job>>,
+    /// The line of each job.
+    numbers: Vec<u64>,
+    position: u64,
+    /// The line after them, if it is no job.
+    bad: Option<(u64, BadLine)>,
+}
+
+impl<P: FnMut(&str) -> Result<(), Fault>> Bulk<'_, P> {
+    /// Stores all jobs up to the end or the first bad line.
+    async fn take_all(&mut self, reader: impl BufRead + Send + 'static) -> Result<(), Fault> {
+        let (sender, mut receiver) = mpsc::channel(2 * MAX_BULK);
+        // Reading blocks, and parsing takes its time: both go on while a batch is being stored.
+        std::thread::spawn(move || read(reader, &Ids::system(), |line| sender.blocking_send(line).is_ok()));
+        let mut lines = Vec::with_capacity(MAX_BULK);
+        while receiver.recv_many(&mut lines, MAX_BULK).await > 0 {
+            let batch = self.gather(lines.drain(..));
+            self.store(batch).await?;
+        }
+        Ok(())
+    }
+
+    fn gather(&mut self, lines: impl Iterator<Item = Line>) -> Batch {
+        let mut batch = Batch::default();
+        for Line { number, position, content } in lines {
+            batch.position = position;
             match content {
                 Ok(parsed) => {
-                    let said = self.warnings.of(&format!("{}:{number}", self.name), &parsed);
-                    self.progress.suspend(|| said.iter().for_each(|warning| terminal::warning(warning)));
-                    jobs.push(Arc::new(parsed.job));
-                    numbers.push(number);
+                    let said = self.warnings.of(&self.name, number, &parsed);
+                    if !said.is_empty() {
+                        self.progress.suspend(|| said.iter().for_each(|warning| terminal::warning(warning)));
+                    }
+                    batch.jobs.push(Arc::new(parsed.job));
+                    batch.numbers.push(number);
                 }
-                Err(reason) => bad = Some((number, reason)),
+                Err(reason) => batch.bad = Some((number, reason)),
             }
         }
-        if let Some(first) = numbers.first() {
-            let answers = self.queue.handle.enqueue(&jobs, None).await;
+        batch
+    }
+
+    /// Stores one batch. The jobs before a bad line are stored before it is told.
+    async fn store(&mut self, batch: Batch) -> Result<(), Fault> {
+        if let Some(first) = batch.numbers.first() {
+            let answers = self.queue.handle.enqueue(&batch.jobs, None).await;
             let answers = answers.map_err(|error| self.stopped(Fault::store(&self.queue.name, &error), *first))?;
-            self.note(&jobs, &numbers, &answers)?;
+            self.note(&batch, &answers)?;
         }
-        self.progress.set_position(position);
-        self.progress.set_message(format!("{} jobs", self.accepted()));
-        match bad {
+        self.progress.set_position(batch.position);
+        self.progress.set_message(jobs(self.tally.created + self.tally.existed));
+        match batch.bad {
             Some((number, reason)) => Err(self.stopped(Fault::Failed(format!("{}:{number}:{reason}", self.name)), number)),
             None => Ok(()),
         }
     }
 
-    fn note(&mut self, jobs: &[Arc<Job>], numbers: &[u64], answers: &[Enqueued]) -> Result<(), Fault> {
-        let mut ids = String::with_capacity(jobs.len() * 40);
-        for ((job, number), answer) in jobs.iter().zip(numbers).zip(answers) {
+    fn note(&mut self, batch: &Batch, answers: &[Enqueued]) -> Result<(), Fault> {
+        let mut ids = String::with_capacity(batch.jobs.len() * 40);
+        for ((job, number), answer) in batch.jobs.iter().zip(&batch.numbers).zip(answers) {
             match answer {
                 Enqueued::Created => self.tally.created += 1,
                 Enqueued::Exists => self.tally.existed += 1,
                 Enqueued::Conflict => {
                     self.tally.conflicts += 1;
-                    let message = format!("{}:{number}: another job has the id `{}`; it was not enqueued", self.name, job.id);
+                    let message = format!("{}:{number}: another job has the id `{}`; this one was not enqueued", self.name, job.id);
                     self.progress.suspend(|| terminal::error(&message));
                     continue;
                 }
@@ -170,18 +192,13 @@ impl Bulk<'_> {
             ids.push_str(job.id.as_str());
             ids.push('\n');
         }
-        if self.ids_are_read {
-            match terminal::print(&ids) {
-                // Who no longer reads the ids still wants the jobs enqueued.
-                Err(Fault::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => self.ids_are_read = false,
-                result => result?,
-            }
+        match self.print.as_mut().map(|print| print(&ids)) {
+            // Who no longer reads the ids still wants the jobs enqueued.
+            Some(Err(Fault::Output(error))) if error.kind() == io::ErrorKind::BrokenPipe => self.print = None,
+            Some(result) => result?,
+            None => {}
         }
         Ok(())
-    }
-
-    fn accepted(&self) -> u64 {
-        self.tally.created + self.tally.existed
     }
 
     /// The fault, and how far it went before.
@@ -238,6 +255,7 @@ fn progress(length: Option<u64>) -> ProgressBar {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plugin::AnyQueue;
 
     fn lines(text: &str) -> Vec<Line> {
         let mut lines = Vec::new();
@@ -271,6 +289,53 @@ mod tests {
             format!("jobs.jsonl:{}:{}", last.number, last.content.as_ref().unwrap_err())
         });
         insta::assert_snapshot!(told.join("\n"));
+    }
+
+    /// What a bulk of this text prints, and how it ends.
+    async fn bulk(queue: &OpenQueue, text: String) -> (Vec<String>, String) {
+        let mut printed = String::new();
+        let print = |ids: &str| {
+            printed.push_str(ids);
+            Ok(())
+        };
+        let warnings = Warnings::knowing("c.ron", ["a"]);
+        let mut bulk = Bulk {
+            name: "jobs.jsonl".into(),
+            queue,
+            warnings,
+            progress: ProgressBar::hidden(),
+            tally: Tally::default(),
+            print: Some(print),
+        };
+        let result = bulk.take_all(io::Cursor::new(text)).await;
+        let end = match result {
+            Ok(()) => bulk.tally.told("jobs"),
+            Err(Fault::Failed(message)) => message,
+            Err(fault) => panic!("{fault:?}"),
+        };
+        (printed.lines().map(str::to_owned).collect(), end)
+    }
+
+    async fn queue() -> OpenQueue {
+        let queue = AnyQueue(Box::new(crate::providers::memory::Memory::default()));
+        OpenQueue { name: "jobs".into(), kind: "memory", handle: queue.start(&crate::provider::Setup::new("jobs", ".")).await.unwrap() }
+    }
+
+    #[tokio::test]
+    async fn what_stands_before_a_bad_line_is_accepted_and_can_be_sent_again() {
+        let queue = queue().await;
+        let line = |n: usize| if n == 2_500 { "oops\n".to_owned() } else { format!("{{\"id\":\"{n}\",\"type\":\"a\"}}\n") };
+        let (ids, end) = bulk(&queue, (1..=3_000).map(line).collect()).await;
+        assert_eq!(ids, (1..2_500).map(|n| n.to_string()).collect::<Vec<_>>());
+        assert_eq!(end, "jobs.jsonl:2500:1: expected value\nstopped before line 2500: 2499 jobs enqueued into `jobs`");
+        let (ids, end) = bulk(&queue, [2, 1, 2_501].map(line).concat()).await;
+        assert_eq!((ids, end.as_str()), (vec!["2".into(), "1".into(), "2501".into()], "1 job enqueued into `jobs`, 2 jobs there already"));
+    }
+
+    #[tokio::test]
+    async fn a_job_whose_id_another_has_is_refused_alone() {
+        let (ids, end) = bulk(&queue().await, "{\"id\":\"x\",\"type\":\"a\"}\n{\"id\":\"x\",\"type\":\"a\",\"params\":1}\n".into()).await;
+        assert_eq!((ids, end.as_str()), (vec!["x".into()], "1 job enqueued into `jobs`, 1 job refused"));
     }
 
     #[test]

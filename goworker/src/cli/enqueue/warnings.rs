@@ -23,12 +23,19 @@ impl Warnings {
         Warnings { file: config.path.display().to_string(), workers, types: BTreeSet::new(), fields: BTreeSet::new() }
     }
 
-    /// What there is to say about a job that `place` brought, and was not said before.
-    pub(super) fn of(&mut self, place: &str, parsed: &Parsed) -> Vec<String> {
+    /// Nothing was said yet, and these are the workers.
+    #[cfg(test)]
+    pub(super) fn knowing<const N: usize>(file: &str, workers: [&str; N]) -> Self {
+        let workers = workers.map(str::to_owned).to_vec();
+        Warnings { file: file.to_owned(), workers, types: BTreeSet::new(), fields: BTreeSet::new() }
+    }
+
+    /// What there is to say about a job that a line brought, and was not said before.
+    pub(super) fn of(&mut self, source: &str, line: u64, parsed: &Parsed) -> Vec<String> {
         let mut said: Vec<String> = Vec::new();
         for field in &parsed.unknown {
             if self.fields.insert(field.clone()) {
-                said.push(format!("{place}: the field `{}` is unknown; it is kept in `meta`", escape::line(field)));
+                said.push(format!("{source}:{line}: the field `{}` is unknown; it is kept in `meta`", escape::line(field)));
             }
         }
         said.extend(self.of_type(&parsed.job.job_type));
@@ -53,21 +60,16 @@ mod tests {
 
     #[test]
     fn each_warning_is_said_once() {
-        let mut warnings = Warnings {
-            file: "c.ron".into(),
-            workers: vec!["lua".into(), "resize".into()],
-            types: BTreeSet::new(),
-            fields: BTreeSet::new(),
-        };
+        let mut warnings = Warnings::knowing("c.ron", ["lua", "resize"]);
         let parsed = Job::parse(br#"{"type":"resise","colour":"red"}"#, &Ids::system()).unwrap();
         assert_eq!(
-            warnings.of("jobs.jsonl:7", &parsed),
+            warnings.of("jobs.jsonl", 7, &parsed),
             [
                 "jobs.jsonl:7: the field `colour` is unknown; it is kept in `meta`",
                 "no worker of c.ron runs jobs of type `resise`; they wait until one does; did you mean `resize`?"
             ]
         );
-        assert_eq!(warnings.of("jobs.jsonl:8", &parsed), Vec::<String>::new());
+        assert_eq!(warnings.of("jobs.jsonl", 8, &parsed), Vec::<String>::new());
         assert_eq!(warnings.of_type("lua"), None);
     }
 }
