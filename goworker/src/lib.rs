@@ -28,6 +28,7 @@ pub mod manager;
 
 // ── what comes with it ──
 mod providers;
+pub mod testing;
 
 pub use clock::{Clock, Random, Timestamp};
 pub use goworker_macros::{provider, worker};

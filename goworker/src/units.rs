@@ -26,6 +26,23 @@ impl Dur {
         Dur(Duration::from_secs(secs))
     }
 
+    /// A duration in source code, such as `Dur::literal("30s")`: one whole number and one unit of ms, s, m, h, d.
+    ///
+    /// # Panics
+    /// When it is written otherwise; in a constant, as in the macros' defaults, that is an error of the compiler.
+    pub const fn literal(text: &str) -> Self {
+        let (number, unit) = split_unit(text);
+        let millis = match unit {
+            b"ms" => 1,
+            b"s" => 1_000,
+            b"m" => 60_000,
+            b"h" => 3_600_000,
+            b"d" => 86_400_000,
+            _ => panic!("a duration literal is a whole number with ms, s, m, h or d, such as \"30s\""),
+        };
+        Dur::millis(number * millis)
+    }
+
     /// The duration as the standard library's type.
     pub const fn get(self) -> Duration {
         self.0
@@ -120,6 +137,22 @@ impl JsonSchema for Dur {
 pub struct Size(pub u64);
 
 impl Size {
+    /// A size in source code, such as `Size::literal("64MiB")`: one whole number and one unit of B, KiB, MiB, GiB.
+    ///
+    /// # Panics
+    /// When it is written otherwise; in a constant, as in the macros' defaults, that is an error of the compiler.
+    pub const fn literal(text: &str) -> Self {
+        let (number, unit) = split_unit(text);
+        let bytes = match unit {
+            b"B" => 1,
+            b"KiB" => 1 << 10,
+            b"MiB" => 1 << 20,
+            b"GiB" => 1 << 30,
+            _ => panic!("a size literal is a whole number with B, KiB, MiB or GiB, such as \"64MiB\""),
+        };
+        Size(number * bytes)
+    }
+
     /// The size in bytes.
     pub const fn bytes(self) -> u64 {
         self.0
@@ -177,6 +210,17 @@ impl JsonSchema for Size {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "description": "A size with its unit", "examples": ["64MiB", "512KiB"] })
     }
+}
+
+/// The number at the beginning of a literal, and what follows it.
+const fn split_unit(text: &str) -> (u64, &[u8]) {
+    let mut rest = text.as_bytes();
+    let mut number = 0;
+    while let [digit @ b'0'..=b'9', tail @ ..] = rest {
+        number = number * 10 + (*digit - b'0') as u64;
+        rest = tail;
+    }
+    (number, rest)
 }
 
 /// Accepts numbers too, so that a bare one is told what it lacks instead of its type.

@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 
 use super::fault::Fault;
+use crate::settings::did_you_mean;
 
 /// Inserts `run` where the first word is a file and no command. A word that is neither is explained.
 pub(super) fn with_implied_run(
@@ -43,17 +44,10 @@ fn looks_like_a_path(word: &OsStr) -> bool {
 
 fn neither(word: &str, commands: &[&str]) -> String {
     let word = super::escape::line(word);
-    match closest(&word, commands) {
-        Some(meant) => format!("there is no file `{word}`, and no command of that name; did you mean `{meant}`?"),
+    match did_you_mean(&word, commands.iter().copied()) {
+        Some(hint) => format!("there is no file `{word}`, and no command of that name; {hint}"),
         None => format!("there is no file `{word}`, and no command of that name; the commands are {}", commands.join(", ")),
     }
-}
-
-/// The name that was probably meant, if one is near enough.
-pub(super) fn closest<'a>(word: &str, names: &[&'a str]) -> Option<&'a str> {
-    let allowed = (word.chars().count() / 3).clamp(1, 3);
-    let distance = |name: &str| strsim::damerau_levenshtein(&word.to_lowercase(), &name.to_lowercase());
-    names.iter().copied().map(|name| (distance(name), name)).filter(|(d, _)| *d <= allowed).min().map(|(_, name)| name)
 }
 
 #[cfg(test)]

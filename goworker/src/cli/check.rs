@@ -1,10 +1,13 @@
 //! `check`: what `run` would say about a configuration, without starting anything.
 
+use serde::Serialize;
+
 use super::fault::Fault;
 use super::load::ConfigArg;
 use super::{Format, terminal};
-use crate::config::{Config, Report, Source};
+use crate::config::{Config, LoadError, Source};
 use crate::registry::Registry;
+use crate::settings::{Diagnostic, Report};
 
 /// Show all mistakes of a configuration, and start nothing
 #[derive(Debug, clap::Args)]
@@ -26,17 +29,24 @@ impl CheckArgs {
                 terminal::diagnostics(&loaded.warnings);
                 terminal::print(&verdict(&loaded.config))
             }
-            (Err(report), Format::Json) => {
+            (Err(LoadError::Wrong(report)), Format::Json) => {
                 print_json(&report)?;
                 Err(Fault::ConfigTold)
             }
-            (Err(report), Format::Text) => Err(Fault::Config(report)),
+            (Err(error), _) => Err(Fault::Config(error)),
         }
     }
 }
 
 fn print_json(report: &Report) -> Result<(), Fault> {
-    terminal::print_json(&format!("{}\n", report.to_json()))
+    #[derive(Serialize)]
+    struct Findings<'a> {
+        errors: usize,
+        warnings: usize,
+        diagnostics: &'a [Diagnostic],
+    }
+    let findings = Findings { errors: report.errors(), warnings: report.warnings(), diagnostics: report.diagnostics() };
+    terminal::print_json(&terminal::json(&findings))
 }
 
 fn verdict(config: &Config) -> String {

@@ -4,7 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use super::terminal;
-use crate::config::Report;
+use crate::config::LoadError;
 use crate::provider::ProviderError;
 
 /// Why a command did not do what was asked.
@@ -21,7 +21,7 @@ pub(super) enum Fault {
     /// A store or a port could not be had.
     Unavailable(String),
     /// The configuration is wrong.
-    Config(Report),
+    Config(LoadError),
     /// The same, and the mistakes were told as data.
     ConfigTold,
     /// stdout could not be written.
@@ -39,7 +39,8 @@ impl Fault {
         match &self {
             Fault::Usage(message) | Fault::Failed(message) | Fault::Unavailable(message) => terminal::error(message),
             Fault::Clap(error) => terminal::clap(error),
-            Fault::Config(report) => terminal::diagnostics(report),
+            Fault::Config(LoadError::Wrong(report)) => terminal::diagnostics(report),
+            Fault::Config(error) => terminal::error(&error.to_string()),
             // Whoever reads has had enough, as `head` has: that is not a failure.
             Fault::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
             Fault::Output(error) => terminal::error(&format!("the output could not be written: {error}")),

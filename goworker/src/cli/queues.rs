@@ -1,11 +1,11 @@
 //! The queues of a configuration, opened from outside: no worker is started, and a daemon may use them meanwhile.
 
-use super::arguments::closest;
 use super::fault::Fault;
 use super::terminal;
 use crate::config::{Config, ProviderEntry, Source};
 use crate::plugin::{AnyQueue, QueueHandle};
 use crate::provider::Setup;
+use crate::settings::did_you_mean;
 
 /// Which queues a command is about.
 #[derive(Debug, Clone, Copy)]
@@ -129,8 +129,8 @@ fn pick(queues: &[Known<'_>], choice: Choice<'_>, file: &str) -> Result<Vec<usiz
 }
 
 fn unknown(name: &str, names: &[&str], file: &str) -> String {
-    let meant = closest(name, names).map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
-    format!("{file} has no queue `{name}`, only {}{meant}", names.join(", "))
+    let hint = did_you_mean(name, names.iter().copied()).map(|hint| format!("; {hint}")).unwrap_or_default();
+    format!("{file} has no queue `{name}`, only {}{hint}", names.join(", "))
 }
 
 fn in_memory(names: &[&str]) -> String {

@@ -8,7 +8,7 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 use super::fault::Fault;
-use crate::config::Report;
+use crate::settings::Report;
 
 /// Whom a text is laid out for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

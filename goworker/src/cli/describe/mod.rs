@@ -5,11 +5,12 @@ mod setting;
 use serde::Serialize;
 
 use super::Format;
-use super::arguments::closest;
 use super::fault::Fault;
 use super::terminal::{self, BOLD, DIM};
+use crate::config::common_settings;
 use crate::registry::{Registration, Registry, Role};
-use setting::{Setting, common};
+use crate::settings::{Field, did_you_mean};
+use setting::Setting;
 
 /// Describe a kind of provider or worker: its settings, their types and defaults, an example
 #[derive(Debug, clap::Args)]
@@ -42,24 +43,25 @@ fn find<'a>(registry: &'a Registry, kind: &str) -> Result<Vec<&'a Registration>,
     if !found.is_empty() {
         return Ok(found);
     }
-    let names: Vec<&str> = registry.providers().chain(registry.workers()).map(|known| known.kind).collect();
-    let hint = match closest(kind, &names) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => "`goworker list` shows all kinds".to_owned(),
-    };
+    let names = registry.providers().chain(registry.workers()).map(|known| known.kind);
+    let hint = did_you_mean(kind, names).unwrap_or_else(|| "`goworker list` shows all kinds".to_owned());
     let kind = super::escape::line(kind);
     Err(format!(
         "this binary has no provider or worker `{kind}`; {hint}\nIf it is a plugin: is its crate in the binary? Its main file has to say `use its_crate as _;`"
     ))
 }
 
+fn settings(fields: &[Field]) -> Vec<Setting> {
+    fields.iter().map(Setting::of).collect()
+}
+
 fn text(kind: &Registration) -> String {
     let Registration { kind: name, role, origin, .. } = kind;
-    let own: Vec<Setting> = (kind.fields)().iter().map(Setting::of).collect();
+    let own = settings(&(kind.fields)());
     let mut text = format!("{BOLD}{name}{BOLD:#}  {role}  {DIM}{} {}{DIM:#}\n", origin.crate_name, origin.crate_version);
     text += &indented(kind.doc, 0);
     text += &section("Settings", &own);
-    text += &section(&format!("Settings of every {role}"), &common(*role));
+    text += &section(&format!("Settings of every {role}"), &settings(&common_settings(*role)));
     text += &format!("\n{BOLD}Example{BOLD:#}\n{}", indented(&example(kind, &own), 2));
     text
 }
@@ -88,8 +90,8 @@ fn section(title: &str, settings: &[Setting]) -> String {
 }
 
 fn indented(text: &str, by: usize) -> String {
-    let line = |line: &str| if line.trim().is_empty() { "\n".to_owned() } else { format!("{:by$}{}\n", "", line.trim_end()) };
-    text.trim().lines().map(|text| line(text.strip_prefix(' ').filter(|rest| !rest.starts_with(' ')).unwrap_or(text))).collect()
+    let line = |line: &str| if line.is_empty() { "\n".to_owned() } else { format!("{:by$}{line}\n", "") };
+    text.trim().lines().map(|text| line(text.trim_end())).collect()
 }
 
 /// An entry with what has to be given.
@@ -98,7 +100,7 @@ fn example(kind: &Registration, settings: &[Setting]) -> String {
     let required: Vec<String> = settings
         .iter()
         .filter(|setting| setting.default.is_none())
-        .map(|setting| format!("{}: {}", setting.name, setting.example.as_deref().unwrap_or("..")))
+        .map(|setting| format!("{}: {}", setting.name, setting.example))
         .collect();
     let name = if kind.role == Role::Queue { "jobs" } else { kind.kind };
     format!("{part}: {{\n    \"{name}\": {}({}),\n}},", kind.kind, required.join(", "))
@@ -122,16 +124,16 @@ fn json(kinds: &[&Registration]) -> String {
         example: String,
     }
     let kinds = kinds.iter().map(|kind| {
-        let settings: Vec<Setting> = (kind.fields)().iter().map(Setting::of).collect();
+        let own = settings(&(kind.fields)());
         Kind {
             kind: kind.kind,
             role: kind.role.to_string(),
             doc: kind.doc.trim(),
             crate_name: kind.origin.crate_name,
             version: kind.origin.crate_version,
-            example: example(kind, &settings),
-            settings,
-            common_settings: common(kind.role),
+            example: example(kind, &own),
+            settings: own,
+            common_settings: settings(&common_settings(kind.role)),
         }
     });
     terminal::json(&Kinds { kinds: kinds.collect() })
@@ -151,7 +153,7 @@ pub(super) mod tests {
 
     fn fields() -> Vec<Field> {
         vec![
-            Field::new::<PathBuf>("output", "PathBuf", " Folder that receives the result."),
+            Field::new::<PathBuf>("output", "PathBuf", "Folder that receives the result."),
             Field::new::<Vec<String>>("allow", "Vec < String >", "What may be run.\n\nNothing else is."),
             Field::new::<u8>("quality", "u8", "JPEG quality, 1 to 100.").or("85").within("1..=100"),
             Field::new::<Option<Size>>("memory", "Option<Size>", "The most that it may use.").or("None"),
@@ -163,7 +165,7 @@ pub(super) mod tests {
     pub(in crate::cli) fn registry() -> Registry {
         let kind = |kind, role, doc, fields| Registration { kind, role, doc, origin: ORIGIN, fields, build: |_| None };
         Registry::empty()
-            .with(kind("resize", Role::Worker, " Resizes a picture. Keeps its shape.\n\n For every format.", fields))
+            .with(kind("resize", Role::Worker, "Resizes a picture. Keeps its shape.\n\nFor every format.", fields))
             .with(kind("http", Role::Provider, "Takes jobs by HTTP.", Vec::new))
             .with(kind("http", Role::Worker, "Sends a job by HTTP.", Vec::new))
             .with(kind("sqlite", Role::Queue, "Stores jobs in a file.", Vec::new))

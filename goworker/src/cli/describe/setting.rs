@@ -2,9 +2,8 @@
 
 use schemars::SchemaGenerator;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::registry::Role;
 use crate::settings::Field;
 
 /// A setting as `describe` shows it.
@@ -22,45 +21,51 @@ pub(super) struct Setting {
     /// What it is for.
     pub(super) doc: &'static str,
     /// A value, as RON.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) example: Option<String>,
+    pub(super) example: String,
 }
 
 impl Setting {
-    /// The setting of a plugin.
+    /// A field, as users see it.
     pub(super) fn of(field: &Field) -> Self {
-        let choices = choices(&(field.schema)(&mut SchemaGenerator::default()).to_value());
-        let rust_type: String = field.rust_type.split_whitespace().collect();
-        let (kind, example) = if choices.is_empty() { in_words(&rust_type) } else { (choices.join(" | "), choices[0].clone()) };
+        let mut generator = SchemaGenerator::default();
+        let schema = (field.schema)(&mut generator).to_value();
+        let definitions = generator.take_definitions(true);
+        let (kind, example) = from_schema(named(&schema, &definitions)).unwrap_or_else(|| in_words(&field.rust_type.replace(' ', "")));
         let example = field.default.clone().unwrap_or(example);
-        Setting {
-            name: field.name,
-            kind,
-            default: field.default.clone(),
-            range: field.range,
-            doc: field.doc.trim(),
-            example: Some(example),
-        }
+        Setting { name: field.name, kind, default: field.default.clone(), range: field.range, doc: field.doc.trim(), example }
     }
 }
 
-/// The variants of an enum, as its schema lists them: `fixed(..)`, `none`.
-fn choices(schema: &Value) -> Vec<String> {
+/// The schema behind a reference, and behind an `Option`.
+fn named<'a>(schema: &'a Value, definitions: &'a Map<String, Value>) -> &'a Value {
+    let inner = schema["anyOf"].as_array().and_then(|any| any.iter().find(|schema| schema["type"] != "null")).unwrap_or(schema);
+    let name = inner["$ref"].as_str().and_then(|reference| reference.rsplit('/').next());
+    name.and_then(|name| definitions.get(name)).unwrap_or(inner)
+}
+
+/// What only the schema tells: the variants of an enum, `fixed(..) | none`, and the fields of a struct, `(done, dead)`.
+fn from_schema(schema: &Value) -> Option<(String, String)> {
+    let variants = variants(schema);
+    if let Some(first) = variants.first() {
+        return Some((variants.join(" | "), first.clone()));
+    }
+    let fields: Vec<&str> = schema["properties"].as_object()?.keys().map(String::as_str).collect();
+    Some((format!("({})", fields.join(", ")), "(..)".to_owned()))
+}
+
+fn variants(schema: &Value) -> Vec<String> {
     let strings =
-        |value: &Value| -> Vec<String> { value.as_array().into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect() };
+        |value: &Value| -> Vec<String> { value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect() };
     let plain = strings(&schema["enum"]);
     if !plain.is_empty() {
         return plain;
     }
-    let variants = schema["oneOf"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let variant = |variant: &Value| match variant["const"].as_str() {
-        Some(name) => vec![name.to_owned()],
-        None => match strings(&variant["enum"]) {
-            names if names.is_empty() => strings(&variant["required"]).into_iter().map(|name| format!("{name}(..)")).collect(),
-            names => names,
-        },
+    let variant = |variant: &Value| match (variant["const"].as_str(), strings(&variant["enum"])) {
+        (Some(name), _) => vec![name.to_owned()],
+        (None, names) if !names.is_empty() => names,
+        (None, _) => strings(&variant["required"]).into_iter().map(|name| format!("{name}(..)")).collect(),
     };
-    variants.iter().flat_map(variant).collect()
+    schema["oneOf"].as_array().into_iter().flatten().flat_map(variant).collect()
 }
 
 /// A Rust type in the words of the configuration, and a value of it.
@@ -87,43 +92,6 @@ fn in_words(rust_type: &str) -> (String, String) {
         "f32" | "f64" => word("number", "1.0"),
         name if name.trim_start_matches(['i', 'u']).chars().all(|c| c.is_ascii_digit()) || name == "usize" => word("integer", "1"),
         name => word(name, "(..)"),
-    }
-}
-
-/// The settings that the program itself takes from every entry of that role.
-pub(super) fn common(role: Role) -> Vec<Setting> {
-    let setting = |name, kind: &str, default: &str, doc| Setting {
-        name,
-        kind: kind.to_owned(),
-        default: Some(default.to_owned()),
-        range: None,
-        doc,
-        example: None,
-    };
-    let lease = setting(
-        "lease",
-        "duration",
-        "\"30s\"",
-        "How long a job may be silent before it is given to another process. Renewed while it runs.",
-    );
-    match role {
-        Role::Worker => vec![
-            setting("concurrency", "integer", "20", "How many jobs it runs at once."),
-            setting("timeout", "duration", "None", "The longest time one attempt may take."),
-            setting("retry", "(retries, backoff)", "the file's `retry`", "How often and when its jobs are tried again."),
-        ],
-        Role::Provider => {
-            vec![setting("into", "name of a queue", "None", "Put its jobs into that queue; without it they run directly."), lease]
-        }
-        Role::Queue => vec![
-            lease,
-            setting(
-                "keep",
-                "(done, dead)",
-                "1 hour or 10000, 180 days or 100000",
-                "How long, and how many, jobs that have ended stay listed.",
-            ),
-        ],
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::cli::arguments::closest;
 use crate::cli::escape;
 use crate::config::Config;
 use crate::job::Parsed;
+use crate::settings::did_you_mean;
 
 /// Remembers what was said.
 #[derive(Debug)]
@@ -47,9 +47,8 @@ impl Warnings {
         if self.workers.iter().any(|worker| worker == job_type) || !self.types.insert(job_type.to_owned()) {
             return None;
         }
-        let names: Vec<&str> = self.workers.iter().map(String::as_str).collect();
-        let meant = closest(job_type, &names).map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
-        Some(format!("no worker of {} runs jobs of type `{}`; they wait until one does{meant}", self.file, escape::line(job_type)))
+        let hint = did_you_mean(job_type, self.workers.iter().map(String::as_str)).map(|hint| format!("; {hint}")).unwrap_or_default();
+        Some(format!("no worker of {} runs jobs of type `{}`; they wait until one does{hint}", self.file, escape::line(job_type)))
     }
 }
 

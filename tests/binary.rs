@@ -1,0 +1,13 @@
+//! goworker with the tests' own workers: a user's own binary in three lines.
+
+use std::process::ExitCode;
+
+use goworker_tests as _;
+
+fn todo_cli() -> ExitCode {
+    ExitCode::SUCCESS
+}
+
+fn main() -> ExitCode {
+    todo_cli()
+}

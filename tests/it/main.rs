@@ -1,0 +1,6 @@
+//! All tests through the public door, in one binary.
+
+#![allow(clippy::unwrap_used)]
+
+mod config;
+mod manager;
