@@ -3,5 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod config;
+mod crashes;
 mod manager;
 mod parts;
+
+/// goworker with the tests' own workers.
+const BINARY: &str = env!("CARGO_BIN_EXE_goworker-under-test");
