@@ -4,6 +4,7 @@
 
 mod config;
 mod crashes;
+mod lua;
 mod manager;
 mod parts;
 
