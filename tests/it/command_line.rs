@@ -86,9 +86,12 @@ fn ten_mistakes_start_nothing_and_exit_with_78() {
 
 #[test]
 fn every_config_is_valid() {
-    for config in ["config/quickstart.ron"] {
-        let output = Sandbox::new(BINARY).run([std::ffi::OsStr::new("check"), repository().join(config).as_os_str()]);
-        assert!(output.status.success(), "{config}: {}", text(&output.stderr));
+    for entry in std::fs::read_dir(repository().join("config")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "ron") {
+            let output = Sandbox::new(BINARY).run(["check".as_ref(), path.as_os_str()]);
+            assert!(output.status.success(), "{}: {}", path.display(), text(&output.stderr));
+        }
     }
 }
 
