@@ -138,9 +138,12 @@ fn connect(path: &Path, size: u64) -> Result<Connection, Fault> {
 
 /// Reads only, so that a file that is not ours stays as it is.
 fn check_ours(conn: &Connection) -> Result<(), Fault> {
-    let application: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    let found = schema::version(conn)?;
+    // All in one transaction: another process may be making the file at this moment, and half of that looks foreign.
+    let seen = conn.unchecked_transaction()?;
+    let application: i32 = seen.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: i64 = seen.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let found = schema::version(&seen)?;
+    seen.finish()?;
     match application {
         APPLICATION_ID if found > STEPS.len() => Err(Fault::Newer(found)),
         APPLICATION_ID => Ok(()),
