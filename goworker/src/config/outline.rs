@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::registry::{Registration, Registry};
+use crate::registry::{Registration, Registry, Role};
 use crate::settings::{Notes, Reader, SourceText, Span, suggest};
 
 /// One entry of `providers` or `workers`.
@@ -63,6 +63,7 @@ impl Section {
 pub(super) struct Entries<'a> {
     pub(super) entries: Vec<Entry<'a>>,
     pub(super) names: Vec<String>,
+    is_broken: bool,
 }
 
 impl<'a> Entries<'a> {
@@ -76,7 +77,16 @@ impl<'a> Entries<'a> {
                 entries.extend(Entry::read(source, &map, section, registry, name, raw));
             }
         }
-        Entries { entries, names }
+        Entries { entries, names, is_broken: map.is_broken() }
+    }
+
+    /// Whether nothing is in it, and nothing was meant to be.
+    pub(super) fn is_left_empty(&self) -> bool {
+        self.names.is_empty() && !self.is_broken
+    }
+
+    pub(super) fn of_role(&self, role: Role) -> impl Iterator<Item = &Entry<'a>> {
+        self.entries.iter().filter(move |entry| entry.registration.role == role)
     }
 }
 

@@ -3,6 +3,7 @@
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;
 
+use super::mask::{Masked, without_passwords};
 use super::source::{SourceText, Span};
 
 /// How bad it is.
@@ -39,13 +40,34 @@ pub struct Diagnostic {
     pub help: Option<String>,
     #[serde(skip)]
     span: Span,
+    /// Another place that has to do with it, and what is there.
+    #[serde(skip)]
+    also: Option<(Span, String)>,
 }
 
 impl Diagnostic {
     pub(crate) fn new(source: &SourceText<'_>, severity: Severity, path: &str, span: Span, message: String, help: Option<String>) -> Self {
         let (line, column) = source.position(span.start);
         let (end_line, end_column) = source.position(span.end);
-        Diagnostic { severity, message, path: path.to_owned(), file: source.name.clone(), line, column, end_line, end_column, help, span }
+        Diagnostic {
+            severity,
+            message: without_passwords(&message),
+            path: without_passwords(path),
+            file: source.name.clone(),
+            line,
+            column,
+            end_line,
+            end_column,
+            help: help.as_deref().map(without_passwords),
+            span,
+            also: None,
+        }
+    }
+
+    /// Points to another place too.
+    pub(crate) fn and(mut self, place: Span, what: impl Into<String>) -> Self {
+        self.also = Some((place, what.into()));
+        self
     }
 }
 
@@ -54,7 +76,7 @@ impl Diagnostic {
 pub struct Report {
     name: String,
     /// The text with every secret made unreadable.
-    text: String,
+    text: Masked,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -98,16 +120,24 @@ impl Report {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        // A span of no width, or one that ends inside a character, still wants a caret.
-        let start = self.text.floor_char_boundary(diagnostic.span.start);
-        let end = self.text.ceil_char_boundary(diagnostic.span.end.max(start + 1).min(self.text.len()));
-        let annotation = AnnotationKind::Primary.span(start..end.max(start)).label(diagnostic.path.as_str());
-        let snippet = Snippet::source(self.text.as_str()).path(self.name.as_str()).annotation(annotation);
+        let annotation = AnnotationKind::Primary.span(self.shown(&diagnostic.span)).label(diagnostic.path.as_str());
+        let mut snippet = Snippet::source(self.text.text()).path(self.name.as_str()).annotation(annotation);
+        if let Some((span, what)) = &diagnostic.also {
+            snippet = snippet.annotation(AnnotationKind::Context.span(self.shown(span)).label(what.as_str()));
+        }
         let mut group = Group::with_title(level.primary_title(diagnostic.message.as_str())).element(snippet);
         if let Some(help) = &diagnostic.help {
             group = group.element(Level::HELP.message(help.as_str()));
         }
         renderer.render(&[group])
+    }
+
+    /// A place in the text that is shown. One of no width still wants a caret.
+    fn shown(&self, span: &Span) -> Span {
+        let text = self.text.text();
+        let start = text.floor_char_boundary(self.text.place(span.start));
+        let end = text.ceil_char_boundary(self.text.place(span.end).max(start + 1).min(text.len()));
+        start..end.max(start)
     }
 
     fn verdict(&self) -> String {

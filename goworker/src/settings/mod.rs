@@ -4,17 +4,26 @@
 //! by one, so that one run tells all mistakes, each at its own place.
 
 mod diagnostic;
+mod fault;
+mod mask;
+mod nested;
+mod nodes;
+mod parts;
 mod reader;
 mod secret;
 mod source;
+mod tokens;
 mod value;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 pub(crate) use diagnostic::{did_you_mean, suggest};
+pub(crate) use fault::{Fault, explain};
+pub(crate) use parts::{elements, extensions, fields};
 pub(crate) use reader::Notes;
-pub(crate) use source::{SourceText, Span};
-pub(crate) use value::{elements, explain, extensions, read};
+pub(crate) use source::{Readable, SourceText, Span, Variables, process_variables};
+pub(crate) use tokens::{Unbalanced, pairs, unclosed_text};
+pub(crate) use value::read;
 
 pub use diagnostic::{Diagnostic, Report, Severity};
 pub use reader::Reader;

@@ -1,19 +1,22 @@
 //! Reads the fields of one config entry, or of one block in it, and notes every mistake.
 
 use std::cell::RefCell;
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::ops::RangeBounds;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
 use super::diagnostic::{Diagnostic, Severity, suggest};
+use super::fault::{Fault, expected_words, explain};
+use super::parts::{self, Part};
+use super::secret::may_hold_secret;
 use super::source::{SourceText, Span};
-use super::value::{self, Fault};
+use super::value;
 
 /// The fields of one config entry, taken one by one. What stays untaken is a mistake too.
-#[derive(Debug)]
 pub struct Reader<'a> {
     source: &'a SourceText<'a>,
     notes: Notes,
@@ -22,62 +25,59 @@ pub struct Reader<'a> {
     /// What a missing field is blamed on: the entry's kind, or the block's name.
     head: Span,
     fields: Vec<RawField<'a>>,
-    /// The fields could not be told apart, so none is missed.
+    /// Not all fields could be told apart, so none is missed.
     is_broken: bool,
+}
+
+/// The fields may hold secrets.
+impl Debug for Reader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 /// The mistakes noted so far, by all readers of one config.
 pub(crate) type Notes = Rc<RefCell<Vec<Diagnostic>>>;
 
-#[derive(Debug)]
 struct RawField<'a> {
-    name: String,
-    name_span: Span,
-    raw: &'a str,
+    part: Part<'a>,
     taken: bool,
 }
 
 impl<'a> Reader<'a> {
     /// Takes `raw`, `(name: value, ..)`, apart. `head` is what a missing field is blamed on.
     pub(crate) fn new(source: &'a SourceText<'a>, notes: Notes, path: String, head: Span, raw: &'a str) -> Self {
-        let mut reader = Reader { source, notes, path, head, fields: Vec::new(), is_broken: false };
-        match value::fields(source, raw) {
-            Ok(fields) => fields.into_iter().for_each(|(name, raw)| reader.add(name, raw)),
+        let mut reader = Reader { source, notes, path, head, fields: Vec::new(), is_broken: source.is_broken(raw) };
+        match parts::fields(source, raw) {
+            Ok(fields) => fields.into_iter().for_each(|part| reader.add(part)),
             Err(fault) => {
                 reader.is_broken = true;
-                let path = reader.path.clone();
-                reader.note_fault(path, fault);
+                reader.note_fault(reader.path.clone(), raw, fault);
             }
         }
         reader
     }
 
-    fn add(&mut self, name: String, raw: &'a str) {
-        let name_span = self.name_span(&name, raw);
-        if let Some(first) = self.fields.iter().find(|field| field.name == name) {
-            let (line, _) = self.source.position(first.name_span.start);
-            self.error(
-                &name,
-                name_span,
-                format!("`{name}` is given twice"),
-                Some(format!("it is given first in line {line}; keep one of them")),
-            );
+    fn add(&mut self, part: Part<'a>) {
+        let Some(first) = self.field(&part.name) else {
+            self.fields.push(RawField { part, taken: false });
             return;
-        }
-        self.fields.push(RawField { name, name_span, raw, taken: false });
+        };
+        let (line, column) = self.source.position(first.part.name_span.start);
+        let message = format!("`{}` is given twice", part.name);
+        let help = format!("it is given first at {}:{line}:{column}; keep one of them", self.source.name);
+        let diagnostic = self.diagnostic(Severity::Error, &part.name, part.name_span.clone(), message, Some(help));
+        self.note(diagnostic.and(first.part.name_span.clone(), "given first"));
     }
 
-    /// The name stands before its value; RON does not tell where.
-    fn name_span(&self, name: &str, raw: &str) -> Span {
-        let value = self.source.span(raw).start;
-        let start = self.source.text[..value].rfind(name).unwrap_or(value);
-        start..start + name.len()
+    fn field(&self, name: &str) -> Option<&RawField<'a>> {
+        self.fields.iter().find(|field| field.part.name == name)
     }
 
     /// The field of that name, which has to be there. `None` if it is not or is wrong: the mistake is noted.
     pub fn required<T: DeserializeOwned + JsonSchema + 'static>(&mut self, name: &'static str) -> Option<T> {
         match self.take(name) {
-            Some(raw) => self.value(name, raw),
+            Some(raw) => self.setting(name, raw),
             None => {
                 self.missing(name);
                 None
@@ -88,10 +88,10 @@ impl<'a> Reader<'a> {
     /// The field of that name, or `default()` if it is left out. `None` if it is wrong: the mistake is noted.
     pub fn optional<T: DeserializeOwned + JsonSchema + 'static>(&mut self, name: &'static str, default: impl FnOnce() -> T) -> Option<T> {
         match self.take(name) {
-            Some(raw) => self.value(name, raw),
+            Some(raw) => self.setting(name, raw),
             None => {
                 let mut value = default();
-                value::resolve_paths(&mut value, &self.source.base);
+                resolve_paths(&mut value, &self.source.base);
                 Some(value)
             }
         }
@@ -104,7 +104,9 @@ impl<'a> Reader<'a> {
             return Some(value);
         }
         let span = self.value_span(name);
-        self.error(name, span, format!("`{name}` is {value:?}; {range:?} is allowed"), None);
+        // What the environment holds is not shown.
+        let what = if self.source.is_foreign(&span) { "out of range".to_owned() } else { format!("{value:?}") };
+        self.error(name, span, format!("`{name}` is {what}; {range:?} is allowed"), None);
         None
     }
 
@@ -123,20 +125,36 @@ impl<'a> Reader<'a> {
 
     /// The raw text of a field.
     pub(crate) fn take(&mut self, name: &str) -> Option<&'a str> {
-        let field = self.fields.iter_mut().find(|field| field.name == name)?;
+        let field = self.fields.iter_mut().find(|field| field.part.name == name)?;
         field.taken = true;
-        Some(field.raw)
+        Some(field.part.raw)
+    }
+
+    /// Reads a plugin's setting. If it cannot be read to its end, secrets in it were not come across yet.
+    fn setting<T: DeserializeOwned + JsonSchema + 'static>(&mut self, name: &str, raw: &'a str) -> Option<T> {
+        let value = self.value(name, raw);
+        if value.is_none() && may_hold_secret(T::json_schema) {
+            self.source.hide_literals(raw);
+        }
+        value
+    }
+
+    /// Notes that fields which nobody has taken may be misspelt secrets, of a plugin with these settings.
+    pub(crate) fn hide_untaken(&self, schemas: impl IntoIterator<Item = fn(&mut SchemaGenerator) -> Schema>) {
+        if schemas.into_iter().any(may_hold_secret) {
+            self.fields.iter().filter(|field| !field.taken).for_each(|field| self.source.hide_literals(field.part.raw));
+        }
     }
 
     /// Reads a value; a mistake in it is noted at its place.
     fn value<T: DeserializeOwned + 'static>(&mut self, name: &str, raw: &'a str) -> Option<T> {
         match value::read::<T>(self.source, raw) {
             Ok(mut value) => {
-                value::resolve_paths(&mut value, &self.source.base);
+                resolve_paths(&mut value, &self.source.base);
                 Some(value)
             }
             Err(fault) => {
-                self.note_fault(self.path_to(name), fault);
+                self.note_fault(self.path_to(name), raw, fault);
                 None
             }
         }
@@ -150,25 +168,28 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Notes every field that nobody has taken. `known` are all that there are.
-    pub(crate) fn finish(self, known: &[&str]) {
-        for field in self.fields.iter().filter(|field| !field.taken) {
-            let help = suggest(&field.name, "known here", known);
-            self.error(&field.name, field.name_span.clone(), format!("unknown field `{}`", field.name), Some(help));
+    /// Notes every field that nobody has taken. `known` are all that there are; `home` tells where else a name belongs.
+    pub(crate) fn finish(self, known: &[&str], home: impl Fn(&str) -> Option<&'static str>) {
+        for RawField { part, .. } in self.fields.iter().filter(|field| !field.taken) {
+            let help = match home(&part.name) {
+                Some(home) => format!("`{}` belongs to {home}", part.name),
+                None => suggest(&part.name, "known here", known),
+            };
+            self.error(&part.name, part.name_span.clone(), format!("unknown field `{}`", part.name), Some(help));
         }
     }
 
     /// The names of all fields.
     pub(crate) fn names(&self) -> Vec<String> {
-        self.fields.iter().map(|field| field.name.clone()).collect()
+        self.fields.iter().map(|field| field.part.name.clone()).collect()
     }
 
     /// Where the name of a field stands; the entry itself if it is not given.
     pub(crate) fn name_span_of(&self, name: &str) -> Span {
-        self.fields.iter().find(|field| field.name == name).map_or(self.head.clone(), |field| field.name_span.clone())
+        self.field(name).map_or(self.head.clone(), |field| field.part.name_span.clone())
     }
 
-    /// Whether the fields could not even be told apart.
+    /// Whether not all fields could be told apart.
     pub(crate) fn is_broken(&self) -> bool {
         self.is_broken
     }
@@ -179,13 +200,13 @@ impl<'a> Reader<'a> {
     }
 
     /// Notes a mistake in the value of a field.
-    pub(crate) fn fault(&self, name: &str, fault: Fault) {
-        self.note_fault(self.path_to(name), fault);
+    pub(crate) fn fault(&self, name: &str, raw: &str, fault: Fault) {
+        self.note_fault(self.path_to(name), raw, fault);
     }
 
     /// Where the value of a field stands; the entry itself if it is not given.
     pub(crate) fn value_span(&self, name: &str) -> Span {
-        self.fields.iter().find(|field| field.name == name).map_or(self.head.clone(), |field| self.source.span(field.raw))
+        self.field(name).map_or(self.head.clone(), |field| self.source.span(field.part.raw))
     }
 
     pub(crate) fn path_to(&self, name: &str) -> String {
@@ -193,19 +214,46 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn error(&self, name: &str, span: Span, message: String, help: Option<String>) {
-        self.note(Diagnostic::new(self.source, Severity::Error, &self.path_to(name), span, message, help));
+        self.note(self.diagnostic(Severity::Error, name, span, message, help));
     }
 
     pub(crate) fn warning(&self, name: &str, span: Span, message: String, help: Option<String>) {
-        self.note(Diagnostic::new(self.source, Severity::Warning, &self.path_to(name), span, message, help));
+        self.note(self.diagnostic(Severity::Warning, name, span, message, help));
     }
 
-    fn note_fault(&self, path: String, fault: Fault) {
-        let help = value::expected_words(&fault.error).map(|(found, known)| suggest(found, "known here", known));
-        self.note(Diagnostic::new(self.source, Severity::Error, &path, fault.span, value::explain(&fault.error), help));
+    fn diagnostic(&self, severity: Severity, name: &str, span: Span, message: String, help: Option<String>) -> Diagnostic {
+        Diagnostic::new(self.source, severity, &self.path_to(name), span, message, help)
+    }
+
+    fn note_fault(&self, path: String, raw: &str, fault: Fault) {
+        let help = match expected_words(&fault.error) {
+            Some((found, known)) => Some(suggest(found, "known here", known)),
+            None => misread(raw),
+        };
+        self.note(Diagnostic::new(self.source, Severity::Error, &path, fault.span, explain(&fault.error), help));
     }
 
     fn note(&self, diagnostic: Diagnostic) {
         self.notes.borrow_mut().push(diagnostic);
+    }
+}
+
+/// `Env("X")` looks like a value of RON, and is none here.
+fn misread(raw: &str) -> Option<String> {
+    let (word, _) = raw.split_once('(')?;
+    let lower = word.trim().to_lowercase();
+    let is_meant = word.trim() != lower && matches!(lower.as_str(), "env" | "secret");
+    is_meant.then(|| format!("write `{lower}(..)`, in lower case"))
+}
+
+/// Makes the paths in a value absolute, if its type is that of a path.
+fn resolve_paths<T: 'static>(value: &mut T, base: &Path) {
+    let value: &mut dyn std::any::Any = value;
+    if let Some(path) = value.downcast_mut::<PathBuf>() {
+        *path = base.join(&*path);
+    } else if let Some(Some(path)) = value.downcast_mut::<Option<PathBuf>>() {
+        *path = base.join(&*path);
+    } else if let Some(paths) = value.downcast_mut::<Vec<PathBuf>>() {
+        paths.iter_mut().for_each(|path| *path = base.join(&*path));
     }
 }

@@ -67,3 +67,35 @@ impl JsonSchema for Secret {
         json_schema!({ "type": "string", "description": "Text that is never shown", "writeOnly": true })
     }
 }
+
+/// Whether values of a type may hold a [`Secret`], at any depth.
+pub(crate) fn may_hold_secret(schema: fn(&mut SchemaGenerator) -> Schema) -> bool {
+    fn is_marked(schema: &serde_json::Value) -> bool {
+        match schema {
+            serde_json::Value::Object(parts) => parts.get("writeOnly") == Some(&true.into()) || parts.values().any(is_marked),
+            serde_json::Value::Array(parts) => parts.iter().any(is_marked),
+            _ => false,
+        }
+    }
+    let mut generator = SchemaGenerator::default();
+    let schema = schema(&mut generator);
+    is_marked(schema.as_value()) || generator.definitions().values().any(is_marked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_with_secrets_in_them_are_known() {
+        #[derive(JsonSchema)]
+        #[allow(dead_code, reason = "a description, never a value")]
+        struct Login {
+            user: String,
+            password: Option<Secret>,
+        }
+        assert!(may_hold_secret(Secret::json_schema));
+        assert!(may_hold_secret(Vec::<Login>::json_schema));
+        assert!(!may_hold_secret(Vec::<String>::json_schema));
+    }
+}

@@ -1,6 +1,8 @@
 //! The text of a config file, places in it, and what must not be shown of it.
 
 use std::cell::RefCell;
+use std::env::{self, VarError};
+use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -8,31 +10,60 @@ use ron::Options;
 use ron::error::{Position, SpannedError};
 use ron::extensions::Extensions;
 
+use super::mask::{Masked, literals};
+use super::tokens::{part_around, tokens};
+
 /// A range of bytes in the text.
 pub(crate) type Span = Range<usize>;
 
+/// How a variable of the environment is looked up.
+pub(crate) type Variables = fn(&str) -> Result<String, VarError>;
+
+/// The variables of this process.
+pub(crate) fn process_variables(name: &str) -> Result<String, VarError> {
+    env::var(name)
+}
+
 /// The text of a config file. Parts of it are borrowed, so their place is known.
-#[derive(Debug)]
 pub(crate) struct SourceText<'a> {
     /// The path as the user wrote it.
     pub(crate) name: String,
+    /// What is read: the file, with the parts that are no RON left blank.
     pub(crate) text: &'a str,
+    /// The file, which is shown.
+    original: &'a str,
+    /// Where parts were left blank.
+    blanks: &'a [Span],
     /// The folder that paths in it are relative to.
     pub(crate) base: PathBuf,
     /// Extensions of RON that the file turns on.
     pub(crate) extensions: Extensions,
+    pub(crate) variables: Variables,
     /// Literals that are secrets.
     secrets: RefCell<Vec<Span>>,
+    /// Values that come from the environment.
+    foreign: RefCell<Vec<Span>>,
+}
+
+/// The text may hold secrets.
+impl fmt::Debug for SourceText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SourceText").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl<'a> SourceText<'a> {
-    pub(crate) fn new(path: &Path, text: &'a str) -> Self {
+    pub(crate) fn new(path: &Path, original: &'a str, readable: &'a Readable, variables: Variables) -> Self {
         SourceText {
             name: path.display().to_string(),
-            text,
+            text: &readable.text,
+            original,
+            blanks: &readable.blanks,
             base: path.parent().map(Path::to_owned).unwrap_or_default(),
             extensions: Extensions::IMPLICIT_SOME,
-            secrets: RefCell::new(Vec::new()),
+            variables,
+            secrets: RefCell::default(),
+            foreign: RefCell::default(),
         }
     }
 
@@ -56,9 +87,17 @@ impl<'a> SourceText<'a> {
 
     /// Line and column, from 1, in characters.
     pub(crate) fn position(&self, at: usize) -> (usize, usize) {
-        let before = &self.text[..self.text.floor_char_boundary(at)];
+        let before = &self.original[..self.original.floor_char_boundary(at)];
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         (1 + before.matches('\n').count(), 1 + before[line_start..].chars().count())
+    }
+
+    /// Whether the inside of this part was left blank, so that nothing in it may be missed.
+    pub(crate) fn is_broken(&self, part: &str) -> bool {
+        let span = self.span(part);
+        let is_bracket = |around: Option<&str>| around.is_some_and(|around| tokens(around).len() == 1);
+        let is_inside = |blank: &Span| is_bracket(self.text.get(span.start..blank.start)) && is_bracket(self.text.get(blank.end..span.end));
+        self.blanks.iter().any(is_inside)
     }
 
     /// Notes that a part of the text is a secret.
@@ -66,14 +105,48 @@ impl<'a> SourceText<'a> {
         self.secrets.borrow_mut().push(self.span(part));
     }
 
-    /// The text with every secret made unreadable, byte for byte as long as it was.
-    pub(crate) fn shown(&self) -> String {
-        let mut bytes = self.text.as_bytes().to_vec();
-        let secrets = self.secrets.borrow();
-        for span in secrets.iter().cloned().chain(suspects(self.text)) {
-            bytes[span].iter_mut().filter(|byte| !matches!(byte, b'"' | b'\n' | b'\r')).for_each(|byte| *byte = b'*');
-        }
-        String::from_utf8_lossy(&bytes).into_owned()
+    /// Notes that the literals in a part of the text may be secrets.
+    pub(crate) fn hide_literals(&self, part: &str) {
+        let start = self.span(part).start;
+        self.secrets.borrow_mut().extend(literals(part).map(|span| start + span.start..start + span.end));
+    }
+
+    /// Notes that a value comes from the environment: it is not to be shown.
+    pub(crate) fn note_foreign(&self, part: &str) {
+        self.foreign.borrow_mut().push(self.span(part));
+    }
+
+    /// Whether something in this place comes from the environment.
+    pub(crate) fn is_foreign(&self, place: &Span) -> bool {
+        self.foreign.borrow().iter().any(|span| place.start <= span.start && span.end <= place.end)
+    }
+
+    /// The file with every secret made unreadable.
+    pub(crate) fn shown(&self) -> Masked {
+        Masked::new(self.original, &self.secrets.borrow())
+    }
+}
+
+/// The text of a file with the parts that are no RON left blank, so that all others can still be read.
+#[derive(Clone, Default)]
+pub(crate) struct Readable {
+    text: String,
+    blanks: Vec<Span>,
+}
+
+impl Readable {
+    pub(crate) fn new(text: &str) -> Self {
+        Readable { text: text.to_owned(), blanks: Vec::new() }
+    }
+
+    /// Leaves out the entry or block around a fault; `None` if the fault is not inside of one.
+    pub(crate) fn without_part_around(&self, fault: usize) -> Option<Self> {
+        let part = part_around(&self.text, fault)?;
+        let mut readable = self.clone();
+        // Byte for byte, so that all places stay what they are.
+        readable.text.replace_range(part.clone(), &" ".repeat(part.len()));
+        readable.blanks.push(part);
+        Some(readable)
     }
 }
 
@@ -83,51 +156,29 @@ fn offset(text: &str, at: Position) -> usize {
     line + rest.char_indices().nth(at.col.saturating_sub(1)).map_or(rest.len(), |(index, _)| index)
 }
 
-/// What looks like a secret, whatever it is: the password in `scheme://user:password@host`, and the text that is given
-/// to a setting with a telling name. It need not belong to a kind that we know.
-fn suspects(text: &str) -> Vec<Span> {
-    const TELLING: [&str; 5] = ["password", "passwd", "secret", "token", "api_key"];
-    let mut found = Vec::new();
-    for (at, _) in text.match_indices("://") {
-        let start = at + 3;
-        let rest = &text[start..];
-        let authority = &rest[..rest.find(|c: char| c.is_whitespace() || matches!(c, '/' | '"' | '?' | '#')).unwrap_or(rest.len())];
-        if let Some((login, _)) = authority.rsplit_once('@')
-            && let Some(colon) = login.find(':')
-        {
-            found.push(start + colon + 1..start + login.len());
-        }
-    }
-    for name in TELLING {
-        for (at, _) in text.match_indices(name) {
-            let rest = &text[at + name.len()..];
-            let value = rest.trim_start_matches(|c: char| c.is_alphanumeric() || matches!(c, '_' | '"')).trim_start();
-            if let Some(value) = value.strip_prefix(':').map(str::trim_start).and_then(|value| value.strip_prefix('"')) {
-                let start = text.len() - value.len();
-                found.push(start..start + value.find('"').unwrap_or(value.len()));
-            }
-        }
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn passwords_are_masked_whatever_they_belong_to() {
-        let text = r#"(url: "redis://user:hunter2@host/0", "api_key": "kéy", note: "a:b@c")"#;
-        let source = SourceText::new(Path::new("a.ron"), text);
-        let shown = source.shown();
-        assert_eq!(shown, r#"(url: "redis://user:*******@host/0", "api_key": "****", note: "a:b@c")"#);
-        assert_eq!(shown.len(), text.len());
+    fn positions_count_characters_from_one() {
+        let text = "é\r\n\tü: x";
+        let readable = Readable::new(text);
+        let source = SourceText::new(Path::new("a.ron"), text, &readable, process_variables);
+        assert_eq!(source.position(text.find('x').unwrap()), (2, 5));
+        assert_eq!(source.position(usize::MAX), (2, 6));
     }
 
     #[test]
-    fn positions_count_characters_from_one() {
-        let source = SourceText::new(Path::new("a.ron"), "é\r\n\tü: x");
-        assert_eq!(source.position(source.text.find('x').unwrap()), (2, 5));
-        assert_eq!(source.position(usize::MAX), (2, 6));
+    fn a_part_that_is_left_out_moves_nothing() {
+        let text = "(workers: { \"a\": b(ü ü), \"c\": d(e: 1) })";
+        let readable = Readable::new(text).without_part_around(text.find(" ü").unwrap()).unwrap();
+        assert_eq!(readable.text, "(workers: { \"a\": b(     ), \"c\": d(e: 1) })");
+        let source = SourceText::new(Path::new("a.ron"), text, &readable, process_variables);
+        assert_eq!(source.position(source.text.find('e').unwrap()), (1, 34));
+        let (body, all) = (&source.text[18..27], source.text);
+        assert_eq!(body, "b(     )".trim_start_matches('b'));
+        assert!(source.is_broken(body) && !source.is_broken(all));
+        assert!(readable.without_part_around(20).is_none(), "it is blank already");
     }
 }

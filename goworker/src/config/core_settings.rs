@@ -5,7 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 
 use crate::provider::{Bound, Keep};
-use crate::registry::{Registration, Role};
+use crate::registry::Role;
 use crate::retry::{Backoff, RetryPolicy};
 use crate::settings::{Field, Reader};
 use crate::units::Dur;
@@ -43,28 +43,19 @@ pub fn common_settings(role: Role) -> Vec<Field> {
     }
 }
 
-/// The JSON Schema of a kind's entry: its own settings and the common ones.
-pub fn schema(registration: &Registration) -> serde_json::Value {
-    let mut generator = schemars::SchemaGenerator::default();
-    let mut properties = serde_json::Map::new();
-    let mut required = Vec::new();
-    for field in (registration.fields)().into_iter().chain(common_settings(registration.role)) {
-        let mut schema = (field.schema)(&mut generator);
-        schema.insert("description".to_owned(), field.doc.into());
-        match field.default {
-            Some(default) => drop(schema.insert("default".to_owned(), default.into())),
-            None => required.push(field.name),
-        }
-        properties.insert(field.name.to_owned(), schema.into());
-    }
-    serde_json::json!({
-        "title": registration.kind,
-        "description": registration.doc,
-        "type": "object",
-        "properties": properties,
-        "required": required,
-        "additionalProperties": false,
-        "$defs": generator.take_definitions(false),
+/// Where a setting of the core belongs that was given somewhere else.
+pub(super) fn home(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "retries" | "backoff" => "`retry: (retries: 5, backoff: ..)`",
+        "grace" => "`shutdown: (grace: \"30s\")`",
+        "age" | "count" => "`keep: (done: (age: \"1h\", count: 1000), dead: (..))`",
+        "failure_handlers" | "poison" | "shutdown" | "providers" | "workers" => "the top level of the file",
+        "retry" => "workers, or to the top level of the file",
+        "concurrency" | "timeout" => "workers",
+        "keep" => "queues",
+        "lease" => "providers",
+        "into" => "providers that store nothing themselves",
+        _ => return None,
     })
 }
 
@@ -129,7 +120,7 @@ fn read_keep(reader: &mut Reader<'_>) -> Keep {
     let defaults = Keep::default();
     let mut keep = reader.block("keep");
     let read = Keep { done: read_bound(&mut keep, "done", defaults.done), dead: read_bound(&mut keep, "dead", defaults.dead) };
-    keep.finish(&["done", "dead"]);
+    keep.finish(&["done", "dead"], home);
     read
 }
 
@@ -137,7 +128,7 @@ fn read_bound(keep: &mut Reader<'_>, name: &'static str, default: Bound) -> Boun
     let mut bound = keep.block(name);
     let age = bound.given::<Dur>("age").map_or(default.age, Dur::get);
     let count = bound.given("count").unwrap_or(default.count);
-    bound.finish(&["age", "count"]);
+    bound.finish(&["age", "count"], home);
     Bound { age, count }
 }
 
@@ -164,6 +155,6 @@ pub(super) fn read_retry(reader: &mut Reader<'_>, default: &RetryPolicy) -> Retr
     let mut block = reader.block("retry");
     let retries = block.given("retries").unwrap_or(default.retries);
     let backoff = block.given("backoff").unwrap_or_else(|| default.backoff.clone());
-    block.finish(&["retries", "backoff"]);
+    block.finish(&["retries", "backoff"], home);
     RetryPolicy { retries, backoff }
 }

@@ -1,0 +1,163 @@
+//! One pass over a config that is RON: what it says, checked and put together.
+
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::plugin::Plugin;
+use crate::registry::{Registry, Role};
+use crate::retry::RetryPolicy;
+use crate::settings::{Notes, Reader, SourceText, suggest};
+use crate::units::Dur;
+
+use super::core_settings::{ProviderSettings, WorkerSettings, common_settings, home, read_retry};
+use super::outline::{Entries, Entry, Section};
+use super::{Config, ProviderEntry, Source, WorkerEntry, handlers};
+
+/// A config while it is read.
+pub(super) struct Draft<'a> {
+    source: &'a SourceText<'a>,
+    notes: &'a Notes,
+    registry: &'a Registry,
+}
+
+/// All fields of a config.
+const TOP_LEVEL: [&str; 6] = ["providers", "workers", "retry", "failure_handlers", "shutdown", "poison"];
+
+/// What a source is checked against: the other providers.
+struct Around<'a, 'r> {
+    providers: &'r Entries<'a>,
+    queues: Vec<&'r str>,
+    has_handlers: bool,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(source: &'a SourceText<'a>, notes: &'a Notes, registry: &'a Registry) -> Self {
+        Draft { source, notes, registry }
+    }
+
+    /// The config, which is of no use if mistakes were noted.
+    pub(super) fn read(&self) -> Config {
+        let start = 0..1.min(self.source.text.len());
+        let mut top = Reader::new(self.source, Rc::clone(self.notes), String::new(), start.clone(), self.source.text);
+        for duplicate in self.registry.duplicates() {
+            let help = "rename one of them with `name = \"..\"` in its attribute".to_owned();
+            top.error("", start.clone(), duplicate.to_string(), Some(help));
+        }
+        let retry = read_retry(&mut top, &RetryPolicy::default());
+        let poison = top.given("poison");
+        let poison = top.within("poison", poison, 1..=1_000_000).unwrap_or(3);
+        let mut shutdown = top.block("shutdown");
+        let grace = shutdown.given::<Dur>("grace").map_or(Duration::from_secs(30), Dur::get);
+        shutdown.finish(&["grace"], home);
+
+        let providers = Entries::read(self.source, &mut top, Section::Providers, self.registry);
+        let workers = Entries::read(self.source, &mut top, Section::Workers, self.registry);
+        let failure_handlers = handlers::read_handlers(self.source, &mut top, &workers.names);
+        check_sections(&top, &providers, &workers);
+        top.finish(&TOP_LEVEL, home);
+
+        let queues = providers.of_role(Role::Queue).map(|entry| entry.name.as_str()).collect();
+        let around = Around { providers: &providers, queues, has_handlers: !failure_handlers.is_empty() };
+        Config {
+            path: PathBuf::from(&self.source.name),
+            base: self.source.base.clone(),
+            providers: providers.entries.iter().filter_map(|entry| self.provider(entry, &around)).collect(),
+            workers: workers.entries.iter().filter_map(|entry| self.worker(entry, &retry)).collect(),
+            failure_handlers,
+            grace,
+            poison,
+        }
+    }
+
+    fn provider(&self, entry: &Entry<'a>, around: &Around<'a, '_>) -> Option<ProviderEntry> {
+        let mut reader = entry.reader(self.source, self.notes, Section::Providers);
+        let common = ProviderSettings::read(&mut reader);
+        let plugin = (entry.registration.build)(&mut reader);
+        if entry.registration.role == Role::Queue {
+            if common.into.is_some() {
+                let message = format!("a `{}` keeps its jobs itself, so they cannot go into another queue", entry.kind);
+                reader.error("into", reader.value_span("into"), message, Some("leave `into` out".to_owned()));
+            }
+        } else if let Some(into) = &common.into {
+            around.check_into(&reader, into);
+        } else if !reader.is_broken() {
+            around.check_direct(&reader, entry);
+        }
+        finish(reader, entry);
+        let source = match plugin? {
+            Plugin::Queue(queue) => Source::Queue(queue),
+            Plugin::Provider(provider) => match common.into {
+                Some(into) => Source::Link(provider, into),
+                None => Source::Direct(provider),
+            },
+            Plugin::Worker(_) => return None,
+        };
+        Some(ProviderEntry { name: entry.name.clone(), kind: entry.kind, source, lease: common.lease, keep: common.keep })
+    }
+
+    fn worker(&self, entry: &Entry<'a>, retry: &RetryPolicy) -> Option<WorkerEntry> {
+        let mut reader = entry.reader(self.source, self.notes, Section::Workers);
+        let common = WorkerSettings::read(&mut reader, retry);
+        let plugin = (entry.registration.build)(&mut reader);
+        finish(reader, entry);
+        let Plugin::Worker(worker) = plugin? else { return None };
+        let WorkerSettings { concurrency, timeout, retry } = common;
+        Some(WorkerEntry { name: entry.name.clone(), kind: entry.kind, worker, concurrency, timeout, retry })
+    }
+}
+
+impl Around<'_, '_> {
+    /// `into` has to name a queue.
+    fn check_into(&self, reader: &Reader<'_>, into: &str) {
+        if self.queues.contains(&into) {
+            return;
+        }
+        let (message, help) = match self.providers.entries.iter().find(|other| other.name == into) {
+            Some(other) => (format!("`{into}` is a `{}`, which stores no jobs", other.kind), suggest("", "queues", &self.queues)),
+            // An entry that is wrong in itself may well be a queue.
+            None if self.providers.names.iter().any(|name| name == into) => return,
+            None => (format!("there is no provider `{into}`"), suggest(into, "queues", &self.queues)),
+        };
+        reader.error("into", reader.value_span("into"), message, Some(help));
+    }
+
+    /// A source without `into`: its jobs run directly, and only there.
+    fn check_direct(&self, reader: &Reader<'_>, entry: &Entry<'_>) {
+        let queue = self.queues.first();
+        // An entry that is wrong in itself may well be a queue.
+        let is_sure = self.providers.names.len() == self.providers.entries.len();
+        if self.has_handlers && self.queues.len() != 1 && is_sure {
+            let message = "its dead jobs cannot reach the failure handlers: there has to be one queue for them".to_owned();
+            let help = match queue {
+                Some(queue) => format!("give it `into: \"{queue}\"`, so that its jobs are stored"),
+                None => "add a queue, such as `\"jobs\": sqlite(path: \"goworker.db\")`, and give it `into: \"jobs\"`".to_owned(),
+            };
+            reader.error("into", entry.name_span.clone(), message, Some(help));
+        } else if let Some(queue) = queue {
+            let message = format!("jobs of `{}` run directly: they are not stored, and their retries are lost in a crash", entry.name);
+            reader.warning("into", entry.name_span.clone(), message, Some(format!("say `into: \"{queue}\"` to store them first")));
+        }
+    }
+}
+
+/// Whether there is anything to bring jobs, and to run them.
+fn check_sections(top: &Reader<'_>, providers: &Entries<'_>, workers: &Entries<'_>) {
+    if providers.is_left_empty() {
+        let help = "add `providers: { \"jobs\": sqlite(path: \"goworker.db\") }`, say".to_owned();
+        top.error("providers", top.name_span_of("providers"), "there are no providers, so no job can come in".to_owned(), Some(help));
+    }
+    if workers.is_left_empty() {
+        let help = "add `workers: { \"lua\": lua() }`, say".to_owned();
+        top.warning("workers", top.name_span_of("workers"), "there are no workers, so no job can run".to_owned(), Some(help));
+    }
+}
+
+/// Notes the fields that neither the core nor the plugin knows.
+fn finish(reader: Reader<'_>, entry: &Entry<'_>) {
+    let fields = (entry.registration.fields)();
+    reader.hide_untaken(fields.iter().map(|field| field.schema));
+    let common = common_settings(entry.registration.role);
+    let known: Vec<&str> = fields.iter().chain(&common).map(|field| field.name).collect();
+    reader.finish(&known, home);
+}
