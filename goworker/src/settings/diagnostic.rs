@@ -160,7 +160,10 @@ impl Report {
 pub(crate) fn did_you_mean<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let found = found.to_lowercase();
     let distance = |known: &str| strsim::damerau_levenshtein(&found, &known.to_lowercase());
-    let near = known.into_iter().map(|known| (distance(known), known)).filter(|(distance, known)| *distance <= 1 + known.len() / 4);
+    let near = known
+        .into_iter()
+        .map(|known| (distance(known), known))
+        .filter(|(distance, known)| *distance <= 1 + known.len() / 4 && *distance < known.len());
     near.min().map(|(_, known)| format!("did you mean `{known}`?"))
 }
 

@@ -34,7 +34,7 @@ pub(crate) fn explain(error: &ron::Error) -> String {
         ron::Error::ExpectedMapColon => "a colon is missing before this".to_owned(),
         ron::Error::ExpectedMapEnd => "expected `}`".to_owned(),
         ron::Error::ExpectedArrayEnd => "expected `]`".to_owned(),
-        ron::Error::ExpectedStructLikeEnd => "expected `)`".to_owned(),
+        ron::Error::ExpectedStructLikeEnd => "there are more values than expected".to_owned(),
         ron::Error::IntegerOutOfBounds => "the number is out of the range of its type".to_owned(),
         ron::Error::Eof => "the file ends here, but a bracket is still open".to_owned(),
         ron::Error::TrailingCharacters => "nothing may follow the closing bracket".to_owned(),

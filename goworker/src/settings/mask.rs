@@ -84,9 +84,14 @@ fn is_telling(name: &str) -> bool {
     TELLING.iter().any(|telling| name.contains(telling) || (telling.len() > 5 && strsim::damerau_levenshtein(&name, telling) <= 2))
 }
 
-/// All literals in a part of a text, with their quotes.
-pub(crate) fn literals(part: &str) -> impl Iterator<Item = Span> {
-    tokens(part).into_iter().filter(|token| token.kind == Kind::Text).map(|token| token.span)
+/// The literals in a part of a text that may be secrets: all but the names of variables and files.
+pub(crate) fn literals(part: &str) -> Vec<Span> {
+    let words = tokens(part);
+    let is_name = |at: usize| {
+        let before = at.checked_sub(2).and_then(|before| words.get(before..at)).unwrap_or_default();
+        matches!(before, [word, bracket] if bracket.kind == Kind::Open('(') && matches!(&part[word.span.clone()], "env" | "file"))
+    };
+    words.iter().enumerate().filter(|(at, word)| word.kind == Kind::Text && !is_name(*at)).map(|(_, word)| word.span.clone()).collect()
 }
 
 #[cfg(test)]
@@ -109,6 +114,12 @@ mod tests {
         );
         assert_eq!(masked(r##"TOKEN: r#"a"b"#, url: "http://h:80/x""##), r##"TOKEN: ********, url: "http://h:80/x""##);
         assert_eq!(without_passwords("`http://a:ü@b` is no size"), "`http://a:*@b` is no size");
+    }
+
+    #[test]
+    fn names_of_variables_are_no_secrets() {
+        let part = r#"[env("X", "a"), secret(file("b")), secret("c"), ("d")]"#;
+        assert_eq!(literals(part).into_iter().map(|span| &part[span]).collect::<Vec<_>>(), ["\"a\"", "\"c\"", "\"d\""]);
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(crate) use fault::{Fault, explain};
 pub(crate) use parts::{elements, extensions, fields};
 pub(crate) use reader::Notes;
 pub(crate) use source::{Readable, SourceText, Span, Variables, process_variables};
-pub(crate) use tokens::{Unbalanced, pairs, unclosed_text};
+pub(crate) use tokens::{Kind, Unbalanced, pairs, tokens, unclosed_text};
 pub(crate) use value::read;
 
 pub use diagnostic::{Diagnostic, Report, Severity};

@@ -1,7 +1,7 @@
 //! Takes a part of a config apart into smaller ones, each as raw text that is borrowed from the file.
 
 use ron::value::RawValue;
-use serde::de::{self, Deserialize, MapAccess, Visitor};
+use serde::de::{self, Deserialize, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor};
 
 use super::fault::Fault;
 use super::source::{SourceText, Span};
@@ -12,6 +12,8 @@ use super::tokens::tokens;
 pub(crate) struct Part<'a> {
     pub(crate) name: String,
     pub(crate) name_span: Span,
+    /// It lacks the quotes that names in `{ .. }` have.
+    pub(crate) is_bare: bool,
     pub(crate) raw: &'a str,
 }
 
@@ -30,10 +32,18 @@ pub(crate) fn fields<'a>(source: &'a SourceText<'a>, raw: &'a str) -> Result<Vec
     })?;
     let part = |(name, value): (Name<'a>, &'a RawValue)| {
         let raw = value.trim().get_ron();
-        let start = source.span(raw).start;
-        Part { name_span: name.place.map_or(start..start, |place| source.span(place)), name: name.text, raw }
+        let name_span = name.place.map_or_else(|| word_before(source, raw), |place| source.span(place));
+        let name_text = name.text.unwrap_or_else(|| source.text[name_span.clone()].to_owned());
+        Part { name: name_text, is_bare: name.is_bare, name_span, raw }
     };
     Ok(fields.into_iter().map(part).collect())
+}
+
+/// The word before the colon before a value.
+fn word_before(source: &SourceText<'_>, raw: &str) -> Span {
+    let value = source.span(raw).start;
+    let before = tokens(&source.text[..value]);
+    before.len().checked_sub(2).map_or(value..value, |name| before[name].span.clone())
 }
 
 /// The elements of `[a, b]`, each as raw text.
@@ -73,6 +83,13 @@ impl<'de> Visitor<'de> for Fields {
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
         Ok(Vec::new())
     }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        // `( )`, with a blank or a comment in it, might be anything.
+        match seq.next_element::<IgnoredAny>()? {
+            None => Ok(Vec::new()),
+            Some(_) => Err(de::Error::invalid_type(Unexpected::Other("values without names"), &self)),
+        }
+    }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut fields = Vec::new();
         while let Some(name) = map.next_key()? {
@@ -84,9 +101,11 @@ impl<'de> Visitor<'de> for Fields {
 
 /// The name of a field: a word in `( .. )`, text in `{ .. }`.
 struct Name<'de> {
-    text: String,
+    /// The name, unless it is bare: RON reads a bare word as a value, and does not tell which.
+    text: Option<String>,
     /// Where it stands, unless it is written with escapes.
     place: Option<&'de str>,
+    is_bare: bool,
 }
 
 impl<'de> Deserialize<'de> for Name<'de> {
@@ -97,13 +116,16 @@ impl<'de> Deserialize<'de> for Name<'de> {
             type Value = Name<'de>;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a name in quotes, as everywhere in `{ .. }`")
+                f.write_str("a name in quotes")
             }
             fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Name<'de>, E> {
-                Ok(Name { text: text.to_owned(), place: Some(text) })
+                Ok(Name { text: Some(text.to_owned()), place: Some(text), is_bare: false })
             }
             fn visit_str<E>(self, text: &str) -> Result<Name<'de>, E> {
-                Ok(Name { text: text.to_owned(), place: None })
+                Ok(Name { text: Some(text.to_owned()), place: None, is_bare: false })
+            }
+            fn visit_unit<E>(self) -> Result<Name<'de>, E> {
+                Ok(Name { text: None, place: None, is_bare: true })
             }
         }
 

@@ -59,6 +59,15 @@ impl<'a> Reader<'a> {
     }
 
     fn add(&mut self, part: Part<'a>) {
+        if part.is_bare {
+            let message = format!("`{}` lacks its quotes", part.name);
+            self.error(
+                &part.name,
+                part.name_span.clone(),
+                message,
+                Some(format!("write `\"{}\"`: names in `{{ .. }}` are text", part.name)),
+            );
+        }
         let Some(first) = self.field(&part.name) else {
             self.fields.push(RawField { part, taken: false });
             return;

@@ -212,7 +212,7 @@ mod tests {
         let part = |needle: &str| part_around(text, text.find(needle).unwrap()).map(|part| &text[part]);
         assert_eq!(part("keep"), Some("lease keep: ()"));
         assert_eq!(part("()"), Some("lease keep: ()"));
-        assert_eq!(part("y"), Some("x y"));
+        assert_eq!(part("x y"), Some("x y"));
         assert_eq!(part("\"a\""), None);
         assert_eq!(part("retry"), None);
     }

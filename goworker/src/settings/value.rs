@@ -141,11 +141,11 @@ impl<'a> Deserializer<'a> for Value<'a, '_> {
         deserialize_i8 visit_i8 i8, "a whole number", between(i8::MIN, i8::MAX);
         deserialize_i16 visit_i16 i16, "a whole number", between(i16::MIN, i16::MAX);
         deserialize_i32 visit_i32 i32, "a whole number", between(i32::MIN, i32::MAX);
-        deserialize_i64 visit_i64 i64, "a whole number", between(i64::MIN, i64::MAX);
+        deserialize_i64 visit_i64 i64, "a whole number", " of 64 bits";
         deserialize_u8 visit_u8 u8, "a whole number", between(u8::MIN, u8::MAX);
         deserialize_u16 visit_u16 u16, "a whole number", between(u16::MIN, u16::MAX);
         deserialize_u32 visit_u32 u32, "a whole number", between(u32::MIN, u32::MAX);
-        deserialize_u64 visit_u64 u64, "a whole number", between(u64::MIN, u64::MAX);
+        deserialize_u64 visit_u64 u64, "a whole number", " of 64 bits, 0 or more";
         deserialize_f32 visit_f32 f32, "a number", "";
         deserialize_f64 visit_f64 f64, "a number", "";
         deserialize_char visit_char char, "one character", "";
@@ -198,7 +198,12 @@ impl<'a> Deserializer<'a> for Value<'a, '_> {
                 let word: StringDeserializer<ron::Error> = text.into_deserializer();
                 visitor.visit_enum(word).map_err(|_| self.error(format!("{from} is none of `{}`", variants.join("`, `"))))
             }
-            None => self.by_ron(|ron| ron.deserialize_enum(name, variants, Nested { value: self, visitor })),
+            None => self.by_ron(|ron| ron.deserialize_enum(name, variants, Nested { value: self, visitor })).map_err(|error| match error {
+                ron::Error::ExpectedIdentifier => {
+                    ron::Error::Message(format!("expected one of `{}`, without quotes", variants.join("`, `")))
+                }
+                _ => error,
+            }),
         }
     }
 
@@ -215,7 +220,11 @@ impl<'a> Deserializer<'a> for Value<'a, '_> {
     }
 
     fn deserialize_map<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, ron::Error> {
-        self.compound(|ron| ron.deserialize_map(Nested { value: self, visitor }))
+        self.compound(|ron| {
+            let visitor = Nested { value: self, visitor };
+            // `(name: value)` is a map too, whose names are plain words.
+            if self.raw.starts_with('(') { ron.deserialize_any(visitor) } else { ron.deserialize_map(visitor) }
+        })
     }
 
     fn deserialize_struct<V: Visitor<'a>>(
