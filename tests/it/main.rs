@@ -3,4 +3,5 @@
 #![allow(clippy::unwrap_used)]
 
 mod config;
+mod macros;
 mod manager;
