@@ -3,7 +3,10 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ext::IdentExt;
-use syn::{Expr, ExprLit, ExprUnary, Fields, GenericArgument, Ident, ItemStruct, Lit, LitStr, Meta, PathArguments, Type, UnOp, Visibility};
+use syn::{
+    Attribute, Expr, ExprLit, ExprUnary, Fields, GenericArgument, Ident, ItemStruct, Lit, LitStr, Meta, PathArguments, Type, UnOp,
+    Visibility,
+};
 
 use crate::args::{Args, DefaultArg, FieldArgs, KIND, Role, is_kind};
 use crate::faults::Faults;
@@ -27,17 +30,21 @@ pub(crate) struct Setting {
     /// What a config calls it.
     pub(crate) name: String,
     pub(crate) doc: String,
+    /// The doc comment as written, for the config struct.
+    pub(crate) doc_attributes: Vec<Attribute>,
     pub(crate) ty: Type,
     /// What it is if a config leaves it out; `None` if it must not.
-    pub(crate) default: Option<Fallback>,
+    pub(crate) fallback: Option<Fallback>,
     pub(crate) range: Option<Range>,
 }
 
 /// What a setting is if it is left out.
 pub(crate) struct Fallback {
     pub(crate) value: TokenStream,
-    /// The value as RON.
+    /// The value as written.
     pub(crate) text: String,
+    /// Whether it is written in RON as it is in Rust.
+    pub(crate) is_ron: bool,
 }
 
 /// What a setting may be.
@@ -123,7 +130,7 @@ fn setting(role: Role, ident: Ident, field: &syn::Field, args: FieldArgs, faults
         faults.at(&ident, format_args!("`{common}` is a setting that every {} has already; call it something else", noun(role)));
     }
     let ty = field.ty.clone();
-    let default = default(&ty, args.default);
+    let fallback = fallback(&ty, args.default);
     let range = args.range.map(|range| {
         let bound = in_option(&ty).unwrap_or(&ty);
         let start = range.start.as_deref().map(|start| converted(bound, start));
@@ -131,7 +138,8 @@ fn setting(role: Role, ident: Ident, field: &syn::Field, args: FieldArgs, faults
         let limits = &range.limits;
         Range { value: quote!(#start #limits #end), text: text(&range), optional: in_option(&ty).is_some() }
     });
-    Setting { ident, name, doc, ty, default, range }
+    let doc_attributes = field.attrs.iter().filter(|attribute| attribute.path().is_ident("doc")).cloned().collect();
+    Setting { ident, name, doc, doc_attributes, ty, fallback, range }
 }
 
 /// The settings that the core takes out of an entry before the plugin sees it.
@@ -149,16 +157,18 @@ fn noun(role: Role) -> &'static str {
     }
 }
 
-fn default(ty: &Type, written: Option<DefaultArg>) -> Option<Fallback> {
+fn fallback(ty: &Type, written: Option<DefaultArg>) -> Option<Fallback> {
     match (written, in_option(ty)) {
-        (Some(DefaultArg::Value(value)), Some(inner)) if is_literal(&value) => {
-            let some = converted(inner, &value);
-            Some(Fallback { value: quote!(::core::option::Option::Some(#some)), text: text(&value) })
+        (Some(DefaultArg::Value(value)), inner) if is_literal(&value) => {
+            let converted = converted(inner.unwrap_or(ty), &value);
+            let converted = if inner.is_some() { quote!(::core::option::Option::Some(#converted)) } else { converted };
+            Some(Fallback { value: converted, text: text(&value), is_ron: true })
         }
-        (Some(DefaultArg::Value(value)), _) => Some(Fallback { value: converted(ty, &value), text: text(&value) }),
-        (_, Some(_)) => Some(Fallback { value: quote!(::core::option::Option::None), text: "None".to_owned() }),
+        (Some(DefaultArg::Value(value)), _) => Some(Fallback { value: quote!(#value), text: text(&value), is_ron: false }),
+        (_, Some(_)) => Some(Fallback { value: quote!(::core::option::Option::None), text: "None".to_owned(), is_ron: true }),
         (Some(DefaultArg::OfType), None) => {
-            Some(Fallback { value: quote!(<#ty as ::core::default::Default>::default()), text: "Default::default()".to_owned() })
+            let value = quote!(<#ty as ::core::default::Default>::default());
+            Some(Fallback { value, text: "Default::default()".to_owned(), is_ron: false })
         }
         (None, None) => None,
     }
@@ -214,12 +224,12 @@ fn last_segment(ty: &Type) -> Option<&syn::PathSegment> {
 }
 
 /// The text of the doc comments.
-fn doc(attributes: &[syn::Attribute]) -> String {
+fn doc(attributes: &[Attribute]) -> String {
     let lines: Vec<String> = attributes.iter().filter_map(doc_line).collect();
     lines.join("\n").trim().to_owned()
 }
 
-fn doc_line(attribute: &syn::Attribute) -> Option<String> {
+fn doc_line(attribute: &Attribute) -> Option<String> {
     match &attribute.meta {
         Meta::NameValue(pair) if pair.path.is_ident("doc") => match &pair.value {
             Expr::Lit(ExprLit { lit: Lit::Str(line), .. }) => {
