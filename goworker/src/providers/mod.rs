@@ -2,3 +2,4 @@
 
 mod folder;
 pub(crate) mod memory;
+mod sqlite;
