@@ -17,6 +17,7 @@ mod queue;
 mod worker;
 
 // ── how it is put together ──
+pub mod cli;
 pub mod config;
 mod plugin;
 mod registry;

@@ -87,6 +87,13 @@ any!(/** A provider of any struct. */ AnyProvider(DynProvider) starts as Provide
 any!(/** A queue of any struct. */ AnyQueue(DynQueue) starts as QueueHandle: "A started queue. Clones share it.");
 any!(/** A worker of any struct. */ AnyWorker(DynWorker) starts as WorkerHandle: "A started worker. Clones share it.");
 
+impl AnyQueue {
+    /// See [`Queue::is_durable`]. Known before the queue is started.
+    pub fn is_durable(&self) -> bool {
+        self.0.durable()
+    }
+}
+
 pub(crate) trait DynProvider: Send + Sync {
     fn init_boxed<'a>(&'a mut self, setup: &'a Setup) -> BoxFuture<'a, anyhow::Result<()>>;
     fn fetch_boxed<'a>(&'a self, demand: &'a Demand) -> BoxFuture<'a, Result<Batch, ProviderError>>;
