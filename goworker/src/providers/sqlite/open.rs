@@ -101,21 +101,17 @@ impl Fault {
     }
 }
 
-/// Answers the size of the file, 0 if there is none.
+/// Answers the size of the file, 0 if there is none. The path is absolute.
 fn check_place(path: &Path) -> Result<u64, OpenError> {
     let unreadable = |error| OpenError::Unreadable { path: path.to_owned(), error };
     match fs::metadata(path) {
         Ok(meta) if meta.is_file() => Ok(meta.len()),
         Ok(_) => Err(OpenError::NotAFile(path.to_owned())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            match folder.map(fs::metadata) {
-                None => Ok(0),
-                Some(Ok(meta)) if meta.is_dir() => Ok(0),
-                Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => Err(unreadable(error)),
-                Some(_) => Err(OpenError::NoFolder(path.to_owned())),
-            }
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match path.parent().map(fs::metadata) {
+            Some(Ok(_)) => Ok(0),
+            _ => Err(OpenError::NoFolder(path.to_owned())),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(OpenError::NoFolder(path.to_owned())),
         Err(error) => Err(unreadable(error)),
     }
 }
@@ -138,9 +134,11 @@ fn connect(path: &Path, size: u64) -> Result<Connection, Fault> {
 
 /// Reads only, so that a file that is not ours stays as it is.
 fn check_ours(conn: &Connection) -> Result<(), Fault> {
+    // In one snapshot: another process may be creating the tables.
+    let conn = conn.unchecked_transaction()?;
     let application: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    let found = schema::version(conn)?;
+    let found = schema::version(&conn)?;
     match application {
         APPLICATION_ID if found > STEPS.len() => Err(Fault::Newer(found)),
         APPLICATION_ID => Ok(()),
