@@ -11,7 +11,7 @@ mod value;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-pub(crate) use diagnostic::suggest;
+pub(crate) use diagnostic::{did_you_mean, suggest};
 pub(crate) use reader::Notes;
 pub(crate) use source::{SourceText, Span};
 pub(crate) use value::{elements, explain, extensions, read};

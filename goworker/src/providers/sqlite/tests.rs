@@ -164,8 +164,8 @@ async fn a_clean_close_gives_jobs_back_and_leaves_one_file() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn several_processes_may_create_the_file_at_the_same_time() {
-    for _ in 0..10 {
+async fn processes_that_make_the_file_at_the_same_time_agree_on_it() {
+    for _ in 0..20 {
         let folder = tempfile::tempdir().unwrap();
         let opening: Vec<_> = (0..6).map(|_| folder.path().to_owned()).map(|path| tokio::spawn(async move { open(&path).await })).collect();
         let queues = futures::future::try_join_all(opening).await.unwrap();
