@@ -254,7 +254,10 @@ async fn a_call_that_fails_does_not_harm_those_in_the_same_transaction() {
     let file = queue.file().unwrap();
     // The first step keeps the thread busy until the others wait together.
     let (go, gate) = std::sync::mpsc::channel::<()>();
-    let blocked = file.step(move |_| Ok(drop(gate.recv())));
+    let blocked = file.step(move |_| {
+        assert!(gate.recv().is_err(), "the gate opens when its other end goes");
+        Ok(())
+    });
     let failing = file.step(|store| store.run("INSERT INTO nowhere VALUES(1)", []).map(|_| ()));
     let (one, two) = ([job("a")], [job("b")]);
     let accepted = async { tokio::join!(queue.enqueue(&one, None), queue.enqueue(&two, None)) };
