@@ -27,6 +27,7 @@ pub mod manager;
 
 // ── what comes with it ──
 mod providers;
+mod workers;
 
 pub use clock::{Clock, Random, Timestamp};
 pub use goworker_macros::{provider, worker};

@@ -1,0 +1,3 @@
+//! The workers that come with goworker.
+
+mod lua;
