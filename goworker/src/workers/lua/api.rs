@@ -59,10 +59,7 @@ pub(super) fn table(lua: &Lua, host: &Host) -> mlua::Result<Table> {
         let clock = host.clock.clone();
         lua.create_function(move |_, ()| Ok(clock.now().as_millis().div_euclid(1_000)))?
     })?;
-    table.set(
-        "is_integer",
-        lua.create_function(|_, value: Value| Ok(value.as_userdata().is_some_and(|data| data.is::<Integer>())))?,
-    )?;
+    table.set("is_integer", lua.create_function(|_, value: Value| Ok(value.as_userdata().is_some_and(|data| data.is::<Integer>())))?)?;
     Ok(table)
 }
 

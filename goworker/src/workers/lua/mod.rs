@@ -36,7 +36,7 @@ const LINES: usize = 1_024;
 /// Runs Lua scripts: the job's `name` is the script's, without `.lua`.
 #[worker]
 #[derive(Debug)]
-pub struct Lua {
+pub(crate) struct Lua {
     /// Folder of the scripts.
     #[config(default = "scripts")]
     scripts: PathBuf,

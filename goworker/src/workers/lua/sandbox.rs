@@ -78,8 +78,8 @@ impl Vm {
 
     async fn finish(&self, request: &Request) -> Finished {
         let (result, stop) = match self.start(request) {
-            Ok((running, thread, arguments)) => {
-                let returned = self.drive(&running, &thread, arguments).await;
+            Ok(Started { running, coroutine, chunk, job }) => {
+                let returned = self.drive(&running, &coroutine, (chunk, job)).await;
                 let result = self.result(&running, returned);
                 running.note_lost_lines();
                 (result, running.stop.get())
@@ -101,7 +101,7 @@ impl Vm {
         }
     }
 
-    fn start(&self, request: &Request) -> Result<(Rc<Running>, Thread, (Function, Table)), Unstarted> {
+    fn start(&self, request: &Request) -> Result<Started, Unstarted> {
         let chunk = self.scripts.chunk(&self.lua, &request.name).map_err(|why| Unstarted::Fault(Fault::Permanent(why)))?;
         self.prepare(request, &chunk).map_err(|error| {
             let text = error::text(&error);
@@ -109,7 +109,7 @@ impl Vm {
         })
     }
 
-    fn prepare(&self, request: &Request, chunk: &Function) -> mlua::Result<(Rc<Running>, Thread, (Function, Table))> {
+    fn prepare(&self, request: &Request, chunk: &Function) -> mlua::Result<Started> {
         let globals = self.lua.create_table_with_capacity(0, 4)?;
         let job = self.job_table(request)?;
         globals.raw_set("job", &job)?;
@@ -118,19 +118,19 @@ impl Vm {
         // Luau may then use what it looked up when the script was compiled.
         globals.set_safeenv(true);
         let chunk = api::instance(chunk, &globals)?;
-        let thread = self.lua.create_thread(self.run.clone())?;
+        let coroutine = self.lua.create_thread(self.run.clone())?;
         let running = Rc::new(Running {
             deadline: request.deadline,
             cancel: request.cancel.clone(),
             events: request.events.clone(),
             globals,
             modules: self.lua.create_table()?,
-            coroutine: Cell::new(thread.to_pointer()),
+            coroutine: Cell::new(coroutine.to_pointer()),
             stop: Cell::new(None),
             fault: RefCell::new(None),
             lost_lines: Cell::new(0),
         });
-        Ok((running, thread, (chunk, job)))
+        Ok(Started { running, coroutine, chunk, job })
     }
 
     fn job_table(&self, request: &Request) -> mlua::Result<Table> {
@@ -149,14 +149,14 @@ impl Vm {
     }
 
     /// Resumes the job's coroutine until it has ended, or has to stop: then it is left where it stands.
-    async fn drive(&self, running: &Rc<Running>, thread: &Thread, arguments: (Function, Table)) -> Returned {
-        let mut returned = self.watch.turn(running, || thread.resume(arguments));
-        while returned.is_ok() && thread.is_resumable() && running.verdict().is_none() {
+    async fn drive(&self, running: &Rc<Running>, coroutine: &Thread, arguments: (Function, Table)) -> Returned {
+        let mut returned = self.watch.turn(running, || coroutine.resume(arguments));
+        while returned.is_ok() && coroutine.is_resumable() && running.verdict().is_none() {
             if !self.watch.took_turn() {
                 return Err(mlua::Error::runtime("attempt to yield from outside a coroutine"));
             }
             tokio::task::yield_now().await;
-            returned = self.watch.turn(running, || thread.resume(()));
+            returned = self.watch.turn(running, || coroutine.resume(()));
         }
         returned
     }
@@ -191,6 +191,14 @@ impl Vm {
 
 /// What [`Vm::run`] of the prelude returns: whether the script got to its end, and its result or error.
 type Returned = mlua::Result<(Option<bool>, Value)>;
+
+/// A job that is ready for its first turn.
+struct Started {
+    running: Rc<Running>,
+    coroutine: Thread,
+    chunk: Function,
+    job: Table,
+}
 
 /// Why a job could not be started.
 enum Unstarted {

@@ -97,7 +97,9 @@ fn relative(name: &str) -> Result<PathBuf, String> {
     let segments: Vec<&str> = name.split(['.', '/']).collect();
     if segments.iter().any(|segment| segment.is_empty() || segment.contains(['\0', '\\'])) {
         let name = name.escape_debug();
-        return Err(format!("`{name}` is not the name of a script; write `greet` for greet.lua, `mail/send` or `mail.send` for mail/send.lua"));
+        return Err(format!(
+            "`{name}` is not the name of a script; write `greet` for greet.lua, `mail/send` or `mail.send` for mail/send.lua"
+        ));
     }
     Ok(PathBuf::from(format!("{}.lua", segments.join("/"))))
 }
