@@ -115,13 +115,18 @@ pub(super) fn cancelled() -> WorkError {
     WorkError::retry(anyhow::anyhow!("cancelled"))
 }
 
-/// Whether `error` says that the memory limit was reached.
-pub(super) fn is_memory(error: &Value) -> bool {
+/// Whether a value that was raised says that the memory limit was reached.
+pub(super) fn says_memory(error: &Value) -> bool {
     match error {
         Value::String(text) => *text == "not enough memory",
-        Value::Error(error) => matches!(root(error), mlua::Error::MemoryError(_)),
+        Value::Error(error) => is_memory(error),
         _ => false,
     }
+}
+
+/// Whether the memory limit was reached.
+pub(super) fn is_memory(error: &mlua::Error) -> bool {
+    matches!(root(error), mlua::Error::MemoryError(_))
 }
 
 /// The text of an error of mlua, without its decoration.

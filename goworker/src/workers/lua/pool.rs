@@ -43,7 +43,7 @@ pub(super) enum Event {
     Done(WorkResult),
 }
 
-/// The threads. They end when the pool is dropped and their jobs are over.
+/// The threads. They end when the pool is dropped.
 #[derive(Debug, Default)]
 pub(super) struct Pool {
     threads: Vec<Handle>,
@@ -90,26 +90,17 @@ impl Handle {
     }
 }
 
+/// Ends when the pool is dropped: no job can be running then, as each borrows the worker that owns the pool.
 async fn serve(mut inbox: mpsc::UnboundedReceiver<Request>, thread: Rc<Thread>, load: Arc<AtomicUsize>) {
-    let mut jobs = tokio::task::JoinSet::new();
-    loop {
-        tokio::select! {
-            biased;
-            Some(_) = jobs.join_next() => {}
-            request = inbox.recv() => match request {
-                Some(request) => {
-                    let counted = Counted(Arc::clone(&load));
-                    let thread = Rc::clone(&thread);
-                    jobs.spawn_local(async move {
-                        let _counted = counted;
-                        thread.run(request).await;
-                    });
-                }
-                None => break,
-            },
-        }
+    while let Some(request) = inbox.recv().await {
+        let counted = Counted(Arc::clone(&load));
+        let thread = Rc::clone(&thread);
+        // Not joined: its result goes over its channel, and a panic closes that without one.
+        tokio::task::spawn_local(async move {
+            let _counted = counted;
+            thread.run(request).await;
+        });
     }
-    while jobs.join_next().await.is_some() {}
 }
 
 /// A job that counts as load until it is over, however it ends.

@@ -1,6 +1,6 @@
 //! One VM: Luau with the script API, sealed, and how one job runs in it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -9,10 +9,10 @@ use goworker::{Clock, Output, WorkError, WorkResult};
 use mlua::{Function, Lua, LuaOptions, StdLib, Table, Thread, Value};
 
 use super::api::{self, Host};
-use super::error::{self, Fault, OWN_CHUNK, is_memory};
+use super::error::{self, Fault, OWN_CHUNK, is_memory, says_memory};
 use super::json::Codec;
 use super::pool::Request;
-use super::script::Scripts;
+use super::script::{LoadError, Scripts};
 use super::watch::{Running, Stop, Watch};
 
 /// What every VM of a worker has in common.
@@ -70,10 +70,8 @@ impl Vm {
     /// Runs one job to its end, in turns with others. Answers its result, and whether the VM is still good for more.
     pub(super) async fn run(&self, request: Request) -> Finished {
         self.tidy();
-        self.jobs.set(self.jobs.get() + 1);
-        let finished = self.finish(&request).await;
-        self.jobs.set(self.jobs.get() - 1);
-        finished
+        let _busy = Busy::new(&self.jobs);
+        self.finish(&request).await
     }
 
     async fn finish(&self, request: &Request) -> Finished {
@@ -102,16 +100,18 @@ impl Vm {
     }
 
     fn start(&self, request: &Request) -> Result<Started, Unstarted> {
-        let chunk = self.scripts.chunk(&self.lua, &request.name).map_err(|why| Unstarted::Fault(Fault::Permanent(why)))?;
-        self.prepare(request, &chunk).map_err(|error| {
-            let text = error::text(&error);
-            if is_memory(&Value::Error(Box::new(error))) { Unstarted::NoMemory } else { Unstarted::Fault(Fault::Raised(text)) }
-        })
+        let chunk = self.scripts.chunk(&self.lua, &request.name).map_err(|error| match error {
+            LoadError::Bad(why) => Unstarted::Fault(Fault::Permanent(why)),
+            LoadError::Memory(error) => Unstarted::from(error),
+        })?;
+        let params = self.codec.decode(&self.lua, request.params.as_bytes())?;
+        let params = params.map_err(|why| Unstarted::Fault(Fault::Permanent(format!("params: {why}"))))?;
+        Ok(self.prepare(request, &chunk, params)?)
     }
 
-    fn prepare(&self, request: &Request, chunk: &Function) -> mlua::Result<Started> {
+    fn prepare(&self, request: &Request, chunk: &Function, params: Value) -> mlua::Result<Started> {
         let globals = self.lua.create_table_with_capacity(0, 4)?;
-        let job = self.job_table(request)?;
+        let job = self.job_table(request, params)?;
         globals.raw_set("job", &job)?;
         globals.raw_set("_G", &globals)?;
         globals.set_metatable(Some(self.inherit.clone()))?;
@@ -124,7 +124,7 @@ impl Vm {
             cancel: request.cancel.clone(),
             events: request.events.clone(),
             globals,
-            modules: self.lua.create_table()?,
+            modules: OnceCell::new(),
             coroutine: Cell::new(coroutine.to_pointer()),
             stop: Cell::new(None),
             fault: RefCell::new(None),
@@ -133,12 +133,9 @@ impl Vm {
         Ok(Started { running, coroutine, chunk, job })
     }
 
-    fn job_table(&self, request: &Request) -> mlua::Result<Table> {
-        let params = match self.codec.decode(&self.lua, request.params.as_bytes())?.map_err(mlua::Error::runtime)? {
-            // A job without params: an empty table saves every script a check.
-            params if params.is_null() => Value::Table(self.lua.create_table()?),
-            params => params,
-        };
+    fn job_table(&self, request: &Request, params: Value) -> mlua::Result<Table> {
+        // A job without params: an empty table saves every script a check.
+        let params = if params.is_null() { Value::Table(self.lua.create_table()?) } else { params };
         let job = self.lua.create_table_with_capacity(0, 4)?;
         job.raw_set("id", request.id.as_str())?;
         job.raw_set("name", request.name.as_str())?;
@@ -171,7 +168,7 @@ impl Vm {
             Ok((_, error)) => error,
             Err(error) => Value::Error(Box::new(error)),
         };
-        if is_memory(&error) {
+        if says_memory(&error) {
             running.stop.set(Some(Stop::Memory));
         }
         Err(running.fault.take().unwrap_or_else(|| Fault::late(&error)))
@@ -206,6 +203,12 @@ enum Unstarted {
     NoMemory,
 }
 
+impl From<mlua::Error> for Unstarted {
+    fn from(error: mlua::Error) -> Self {
+        if is_memory(&error) { Unstarted::NoMemory } else { Unstarted::Fault(Fault::Raised(error::text(&error))) }
+    }
+}
+
 /// How a job ended.
 #[derive(Debug)]
 pub(super) struct Finished {
@@ -213,4 +216,20 @@ pub(super) struct Finished {
     pub(super) result: WorkResult,
     /// Whether the VM can go on: after a job had to be stopped it is replaced.
     pub(super) good: bool,
+}
+
+/// A job that counts as running until it is over, however it ends.
+struct Busy<'a>(&'a Cell<usize>);
+
+impl<'a> Busy<'a> {
+    fn new(jobs: &'a Cell<usize>) -> Self {
+        jobs.set(jobs.get() + 1);
+        Busy(jobs)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
 }

@@ -13,6 +13,21 @@ use super::hint;
 /// How long a file is taken to be unchanged after a look at it.
 const TRUSTED: Duration = Duration::from_millis(100);
 
+/// Why there is no chunk to run.
+#[derive(Debug)]
+pub(super) enum LoadError {
+    /// The script is missing, or is no script.
+    Bad(String),
+    /// The VM has no memory left for it.
+    Memory(mlua::Error),
+}
+
+impl From<String> for LoadError {
+    fn from(why: String) -> Self {
+        LoadError::Bad(why)
+    }
+}
+
 /// The scripts of one folder, as one VM has them.
 #[derive(Debug)]
 pub(super) struct Scripts {
@@ -45,7 +60,7 @@ impl Scripts {
     /// # Errors
     /// When there is none, it lies outside the folder, or it does not compile. A script that was changed into a broken
     /// one is an error too: the old version is not what its author wants to run.
-    pub(super) fn chunk(&self, lua: &Lua, name: &str) -> Result<Function, String> {
+    pub(super) fn chunk(&self, lua: &Lua, name: &str) -> Result<Function, LoadError> {
         if let Some(compiled) = self.compiled.borrow_mut().get_mut(name) {
             let now = Instant::now();
             let trusted = now.duration_since(compiled.looked) < TRUSTED;
@@ -60,7 +75,7 @@ impl Scripts {
         self.load(lua, name)
     }
 
-    fn load(&self, lua: &Lua, name: &str) -> Result<Function, String> {
+    fn load(&self, lua: &Lua, name: &str) -> Result<Function, LoadError> {
         let relative = relative(name)?;
         let place = format!("{}/{}", self.label, relative.display());
         let file = self.find(name, &relative, &place)?;
@@ -113,7 +128,7 @@ fn stamp(file: &Path) -> std::io::Result<Stamp> {
 ///
 /// # Errors
 /// With the place, and how to write what Luau has no syntax for.
-pub(super) fn compile(lua: &Lua, source: &[u8], name: &str) -> Result<Function, String> {
+pub(super) fn compile(lua: &Lua, source: &[u8], name: &str) -> Result<Function, LoadError> {
     let source = source.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(source);
     let mut text = source.to_vec();
     // `#!/usr/bin/env lua`: made a comment, so that line numbers hold.
@@ -122,11 +137,14 @@ pub(super) fn compile(lua: &Lua, source: &[u8], name: &str) -> Result<Function, 
     }
     let loaded = lua.load(text).set_name(name).set_mode(ChunkMode::Text).into_function();
     loaded.map_err(|error| {
+        if super::error::is_memory(&error) {
+            return LoadError::Memory(error);
+        }
         let message = super::error::text(&error);
-        match hint::rewrite(&String::from_utf8_lossy(source), &message) {
+        LoadError::Bad(match hint::rewrite(&String::from_utf8_lossy(source), &message) {
             Some(hint) => format!("{message}\n  {hint}"),
             None => message,
-        }
+        })
     })
 }
 

@@ -4,7 +4,7 @@
 //! each tick raises the error anew, so a script that catches it gets no further than its next step; and whatever the
 //! script answers after that is not taken for a result.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::ffi::c_void;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -44,8 +44,8 @@ pub(super) struct Running {
     pub(super) events: Sender<Event>,
     /// Its globals.
     pub(super) globals: Table,
-    /// The modules that it has loaded.
-    pub(super) modules: Table,
+    /// The modules that it has loaded, once it loads any.
+    pub(super) modules: OnceCell<Table>,
     /// Its coroutine, by address.
     pub(super) coroutine: Cell<*const c_void>,
     /// Set once, when it is stopped.
@@ -63,6 +63,14 @@ impl Running {
         let sent = self.events.capacity() > 1 && self.events.try_send(Event::Log(level, message)).is_ok();
         if !sent {
             self.lost_lines.set(self.lost_lines.get() + 1);
+        }
+    }
+
+    /// The modules that it has loaded.
+    pub(super) fn modules(&self, lua: &Lua) -> mlua::Result<Table> {
+        match self.modules.get() {
+            Some(modules) => Ok(modules.clone()),
+            None => lua.create_table().map(|modules| self.modules.get_or_init(|| modules).clone()),
         }
     }
 
@@ -121,9 +129,8 @@ impl Watch {
         self.took_turn.set(false);
         self.turn_ends.set(Instant::now() + SLICE);
         *self.job.borrow_mut() = Some(Rc::clone(job));
-        let result = resume();
-        *self.job.borrow_mut() = None;
-        result
+        let _turn = Turn(self);
+        resume()
     }
 
     /// Whether the last turn ended because it was over, and the script would have gone on.
@@ -158,7 +165,7 @@ impl Watch {
     /// Looks at an error that a script caught: what stops a job is raised again, and running out of memory stops it.
     pub(super) fn caught(&self, error: &mlua::Value) -> mlua::Result<()> {
         let job = self.job()?;
-        if super::error::is_memory(error) {
+        if super::error::says_memory(error) {
             job.stop.set(Some(Stop::Memory));
         }
         match job.stop.get() {
@@ -175,5 +182,14 @@ impl Watch {
             Stop::Cancelled => "cancelled",
             Stop::Memory => "not enough memory",
         })
+    }
+}
+
+/// Ends a turn, even if by a panic: a job that is kept would never be known to be over.
+struct Turn<'a>(&'a Watch);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        *self.0.job.borrow_mut() = None;
     }
 }

@@ -70,7 +70,6 @@ async fn memory_is_bounded_whatever_the_script_catches() {
         ("error", "local ok, why = pcall(string.rep, 'x', 1e9) error('other')"),
     ] {
         bench.write(&format!("{name}.lua"), script);
-        let started = Instant::now();
         let shown = show(bench.run(name, "{}").await);
         assert_eq!(shown, "retry: the script needs more memory than its limit of 64MiB", "{name}");
         assert_eq!(show(bench.run("fine", "{}").await), "done 10000000", "after {name}");
