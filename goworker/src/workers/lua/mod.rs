@@ -6,6 +6,7 @@
 
 mod api;
 mod error;
+mod heap;
 mod hint;
 mod integer;
 mod json;

@@ -10,6 +10,7 @@ use mlua::{Function, Lua, LuaOptions, StdLib, Table, Thread, Value};
 
 use super::api::{self, Host};
 use super::error::{self, Fault, OWN_CHUNK, is_memory, says_memory};
+use super::heap::Heap;
 use super::json::Codec;
 use super::pool::Request;
 use super::script::{LoadError, Scripts};
@@ -33,7 +34,7 @@ pub(super) struct Vm {
     watch: Rc<Watch>,
     scripts: Rc<Scripts>,
     codec: Codec,
-    memory: usize,
+    heap: Rc<Heap>,
     /// Calls a script with its job, and notes what it raises.
     run: Function,
     /// Lets a job's globals show those of the VM.
@@ -62,14 +63,22 @@ impl Vm {
         // Freezes the libraries, their metatables and the globals; `globals` itself is what jobs inherit from.
         lua.sandbox(true)?;
         lua.set_memory_limit(plan.memory)?;
-        let ticking = Rc::clone(watch);
-        lua.set_interrupt(move |lua| ticking.tick(lua));
-        Ok(Vm { lua, watch: Rc::clone(watch), scripts, codec, memory: plan.memory, run, inherit, jobs: Cell::new(0) })
+        let heap = Rc::new(Heap::new(plan.memory));
+        lua.set_interrupt({
+            let (watch, heap) = (Rc::clone(watch), Rc::clone(&heap));
+            move |lua| {
+                heap.tick(lua)?;
+                watch.tick(lua)
+            }
+        });
+        Ok(Vm { lua, watch: Rc::clone(watch), scripts, codec, heap, run, inherit, jobs: Cell::new(0) })
     }
 
     /// Runs one job to its end, in turns with others. Answers its result, and whether the VM is still good for more.
     pub(super) async fn run(&self, request: Request) -> Finished {
-        self.tidy();
+        if self.jobs.get() == 0 && self.heap.tidy(&self.lua).is_err() {
+            return Finished { result: Err(self.stopped(Stop::Memory, None)), good: false };
+        }
         let _busy = Busy::new(&self.jobs);
         self.finish(&request).await
     }
@@ -88,14 +97,6 @@ impl Vm {
         match stop {
             Some(stop) => Finished { result: Err(self.stopped(stop, request.limit)), good: false },
             None => Finished { result: result.map_err(WorkError::from), good: true },
-        }
-    }
-
-    /// Frees what jobs have left behind before it counts against the next one.
-    fn tidy(&self) {
-        if self.jobs.get() == 0 && self.lua.used_memory() > self.memory / 4 {
-            // A full collection cannot fail here: no script has finalizers.
-            let _ = self.lua.gc_collect();
         }
     }
 
@@ -179,7 +180,7 @@ impl Vm {
             Stop::Timeout => error::timed_out(limit),
             Stop::Cancelled => error::cancelled(),
             Stop::Memory => {
-                let memory = Size(u64::try_from(self.memory).unwrap_or(u64::MAX));
+                let memory = Size(u64::try_from(self.heap.limit()).unwrap_or(u64::MAX));
                 WorkError::retry(anyhow::anyhow!("the script needs more memory than its limit of {memory}"))
             }
         }

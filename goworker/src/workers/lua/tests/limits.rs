@@ -85,6 +85,17 @@ async fn what_earlier_jobs_left_behind_does_not_count() {
 }
 
 #[tokio::test]
+async fn garbage_does_not_count_as_memory_that_a_script_needs() {
+    let bench = Bench::new(&[
+        ("text.lua", "local kept = {} for i = 1, 35 do kept[i] = ('x'):rep(1000000) .. i end for i = 1, 1000 do local s = ('y'):rep(1000000) .. i end return #kept"),
+        ("tables.lua", "local kept = {} for i = 1, 300000 do kept[i] = { i } end for i = 1, 3000000 do local t = { i } end return #kept"),
+    ])
+    .await;
+    assert_eq!(show(bench.run("text", "{}").await), "done 35");
+    assert_eq!(show(bench.run("tables", "{}").await), "done 300000");
+}
+
+#[tokio::test]
 async fn other_jobs_go_on_beside_an_endless_one() {
     let bench = Bench::new(&[("loop.lua", "while true do end"), ("quick.lua", "return 1")]).await;
     let cancel = CancellationToken::new();
