@@ -5,10 +5,12 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use goworker::settings::Secret;
 use goworker::{Context, Job, Output, WorkError, WorkResult, Worker, worker};
 
 /// Does what the name of its job says; the params are its argument.
 #[worker]
+#[derive(Debug)]
 pub struct Scripted {}
 
 impl Worker for Scripted {
@@ -63,6 +65,7 @@ fn job_is_new(_: &Job, ctx: &Context) -> bool {
 
 /// Notes the start and the end of each job in a file, so that another process can check what happened.
 #[worker]
+#[derive(Debug)]
 pub struct Ledger {
     /// The file.
     path: PathBuf,
@@ -89,6 +92,7 @@ impl Ledger {
 
 /// Blocks its thread, deaf to everything, for as long as the params say (milliseconds).
 #[worker]
+#[derive(Debug)]
 pub struct Blocking {}
 
 impl Worker for Blocking {
@@ -100,10 +104,28 @@ impl Worker for Blocking {
 
 /// Does nothing, as fast as can be.
 #[worker]
+#[derive(Debug)]
 pub struct Noop {}
 
 impl Worker for Noop {
     async fn work(&self, _: &Job, _: &Context) -> WorkResult {
         Ok(Output::none())
+    }
+}
+
+/// Has a secret, and keeps it.
+#[worker]
+#[derive(Debug)]
+pub struct Vault {
+    /// The secret.
+    token: Secret,
+    /// A number.
+    #[config(default = 1, range = 1..=9)]
+    level: u8,
+}
+
+impl Worker for Vault {
+    async fn work(&self, _: &Job, _: &Context) -> WorkResult {
+        Ok(Output::from(serde_json::json!({ "token": self.token.to_string(), "level": self.level })))
     }
 }

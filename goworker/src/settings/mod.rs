@@ -3,11 +3,22 @@
 //! `#[provider]` and `#[worker]` implement [`Settings`] for the config struct that they generate. Fields are read one
 //! by one, so that one run tells all mistakes, each at its own place.
 
+mod diagnostic;
 mod reader;
+mod secret;
+mod source;
+mod value;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
+pub(crate) use diagnostic::{did_you_mean, suggest};
+pub(crate) use reader::Notes;
+pub(crate) use source::{SourceText, Span};
+pub(crate) use value::{elements, explain, extensions, read};
+
+pub use diagnostic::{Diagnostic, Report, Severity};
 pub use reader::Reader;
+pub use secret::Secret;
 
 /// A struct that can be read from the fields of a config entry, `kind(field: value, ..)`.
 pub trait Settings: Sized {

@@ -5,6 +5,8 @@
 mod entry;
 mod places;
 mod store;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,10 +18,10 @@ use tokio::sync::Notify;
 
 use self::store::Store;
 
-#[derive(Debug, Default)]
 /// Keeps jobs in memory: fast, and gone when the process ends.
 #[provider(queue)]
-pub struct Memory {
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
     #[state]
     shared: Shared,
 }
@@ -67,10 +69,8 @@ impl Provider for Memory {
 
     async fn ready(&self, demand: &Demand) {
         loop {
+            // From here on no change is missed: the future is told of those that come before it is first polled, too.
             let changed = self.shared.changed.notified();
-            tokio::pin!(changed);
-            // From here on no change is missed, even one that comes before the first poll.
-            changed.as_mut().enable();
             let next = {
                 let (store, now) = self.shared.now();
                 if store.has_ready(demand) {

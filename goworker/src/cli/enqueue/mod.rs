@@ -1,0 +1,66 @@
+//! `enqueue`: puts one job, or a file of jobs, into a queue.
+
+mod bulk;
+mod one;
+mod warnings;
+
+use std::path::PathBuf;
+
+use super::fault::Fault;
+use super::load::ConfigArg;
+use super::queues::{self, Choice};
+use warnings::Warnings;
+
+/// Put jobs into a queue
+///
+/// Prints the ids of the jobs, one a line, once they are accepted: stored as durably as the queue can.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  goworker enqueue config.ron --type lua --name greet --params '{\"who\":\"world\"}'
+  goworker enqueue config.ron --type cli --params '{\"program\":\"/bin/date\"}' --delay 30s --retries 2
+  goworker enqueue config.ron --file jobs.jsonl > ids.txt
+  produce-jobs | goworker enqueue config.ron --into orders --file -
+
+A line of a file is a job: {\"type\":\"lua\",\"name\":\"greet\",\"params\":{\"who\":\"world\"},\"retries\":3}
+A job whose `id` is there already is not stored again, so an interrupted file of jobs with ids can be enqueued once more.")]
+pub(super) struct EnqueueArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// The queue; may be left out if there is only one
+    #[arg(long, value_name = "QUEUE")]
+    into: Option<String>,
+    /// A file of jobs, one JSON object a line; `-` reads stdin
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with = "OneJob")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    job: Option<one::OneJob>,
+}
+
+impl EnqueueArgs {
+    pub(super) fn execute(self) -> Result<(), Fault> {
+        let work = match (self.job, self.file) {
+            (Some(job), _) => Work::One(Box::new(job.into_job()?)),
+            (None, Some(path)) => Work::Bulk(bulk::Source::open(path)?),
+            (None, None) => {
+                return Err(Fault::Usage("what is to be enqueued? give a job with `--type`, or a file of jobs with `--file`".into()));
+            }
+        };
+        let config = self.config.load()?;
+        let choice = self.into.as_deref().map_or(Choice::Only { option: "--into" }, Choice::Named);
+        let warnings = Warnings::new(&config);
+        queues::with(config, choice, async |queues| {
+            // The choice was for one queue.
+            let [queue] = queues else { return Ok(()) };
+            match work {
+                Work::One(job) => one::enqueue(*job, queue, warnings).await,
+                Work::Bulk(source) => bulk::enqueue(source, queue, warnings).await,
+            }
+        })
+    }
+}
+
+enum Work {
+    One(Box<crate::job::Job>),
+    Bulk(bulk::Source),
+}

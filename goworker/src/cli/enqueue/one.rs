@@ -1,0 +1,106 @@
+//! One job, from options.
+
+use std::sync::Arc;
+
+use super::Warnings;
+use crate::cli::fault::Fault;
+use crate::cli::queues::OpenQueue;
+use crate::cli::{escape, terminal};
+use crate::job::{Ids, Job, JobId, Params};
+use crate::queue::Enqueued;
+use crate::units::Dur;
+
+/// A job, option by option.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "One job")]
+pub(super) struct OneJob {
+    /// Which worker runs it: a key of `workers`
+    #[arg(long = "type", value_name = "TYPE", required = false, value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    job_type: String,
+    /// What to run: the script of a `lua` worker, a label for others
+    #[arg(long, requires = "job_type")]
+    name: Option<String>,
+    /// The arguments, any JSON
+    #[arg(long, value_name = "JSON", requires = "job_type")]
+    params: Option<String>,
+    /// How many times to try again after the first attempt
+    #[arg(long, value_name = "N", requires = "job_type")]
+    retries: Option<u32>,
+    /// -100 to 100; higher starts earlier
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i8).range(-100..=100), requires = "job_type")]
+    priority: Option<i8>,
+    /// Do not start it before so long, such as `30s` or `1h 30m`
+    #[arg(long, value_name = "TIME", requires = "job_type")]
+    delay: Option<Dur>,
+    /// Its id; a new one if left out
+    #[arg(long, requires = "job_type")]
+    id: Option<JobId>,
+    /// Keep the output where that has to be asked for: what a `cli` job prints
+    #[arg(long, requires = "job_type")]
+    capture_output: bool,
+}
+
+impl OneJob {
+    /// The job that the options describe.
+    pub(super) fn into_job(self) -> Result<Job, Fault> {
+        let mut job = Job::new(self.id.unwrap_or_else(|| Ids::system().next()), self.job_type);
+        job.name = self.name.unwrap_or_default();
+        if let Some(text) = self.params {
+            job.params = params(text).map_err(Fault::Usage)?;
+        }
+        job.retries = self.retries;
+        job.priority = self.priority.unwrap_or(0);
+        job.delay = self.delay;
+        job.capture_output = self.capture_output.then_some(true);
+        Ok(job)
+    }
+}
+
+fn params(text: String) -> Result<Params, String> {
+    if text.trim().is_empty() {
+        return Err("`--params` is empty; leave it out, or give JSON such as '{\"who\":\"world\"}'".to_owned());
+    }
+    Params::from_json(text.clone()).map_err(|error| {
+        let message = error.to_string();
+        let message = message.split(" at line ").next().unwrap_or_default();
+        let line = text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
+        // serde_json counts bytes.
+        let before = line.get(..error.column().saturating_sub(1)).unwrap_or(line).chars().count();
+        let caret = " ".repeat(before);
+        format!("`--params` is not JSON: {message}, line {} column {}\n  {}\n  {caret}^", error.line(), before + 1, escape::line(line))
+    })
+}
+
+/// Puts it into the queue, and prints its id.
+pub(super) async fn enqueue(job: Job, queue: &OpenQueue, mut warnings: Warnings) -> Result<(), Fault> {
+    if let Some(warning) = warnings.of_type(&job.job_type) {
+        terminal::warning(&warning);
+    }
+    let id = job.id.clone();
+    let answers = queue.handle.enqueue(&[Arc::new(job)], None).await.map_err(|error| Fault::store(&queue.name, &error))?;
+    match answers.as_slice() {
+        [Enqueued::Conflict] => {
+            return Err(Fault::Failed(format!("queue `{}` has another job with the id `{id}`; nothing was enqueued", queue.name)));
+        }
+        [Enqueued::Exists] => terminal::note(&format!("queue `{}` has this job already; nothing was enqueued", queue.name)),
+        _ => {}
+    }
+    terminal::print(&format!("{id}\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn params_are_kept_as_they_were_written() {
+        assert_eq!(params(r#" {"n": 9007199254740993, "f":1.0} "#.into()).unwrap().get(), r#"{"n": 9007199254740993, "f":1.0}"#);
+    }
+
+    #[test]
+    fn params_that_are_not_json_are_shown_with_the_place() {
+        let texts = [r#"{"who" "world"}"#, r#"{"größe": oops}"#, "{\n  \"a\": 1,\n}", "", "{\"a\":1} x", "'{}'"];
+        let errors: Vec<String> = texts.iter().map(|text| params((*text).to_owned()).unwrap_err()).collect();
+        insta::assert_snapshot!(errors.join("\n"));
+    }
+}

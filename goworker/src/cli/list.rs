@@ -1,0 +1,95 @@
+//! `list`: which kinds of plugins this binary has.
+
+use serde::Serialize;
+
+use super::Format;
+use super::fault::Fault;
+use super::table::Table;
+use super::terminal::{self, Reader};
+use crate::registry::{Registration, Registry};
+
+/// List the kinds of providers and workers in this binary
+#[derive(Debug, clap::Args)]
+#[command(after_help = "In a pipe: one kind a line, columns separated by tabs.")]
+pub(super) struct ListArgs {
+    /// `json` for programs
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+impl ListArgs {
+    pub(super) fn execute(self) -> Result<(), Fault> {
+        let registry = Registry::linked();
+        for duplicate in registry.duplicates() {
+            terminal::warning(&duplicate.to_string());
+        }
+        match self.format {
+            Format::Text => terminal::print(&table(&registry).render(Reader::of_stdout())),
+            Format::Json => terminal::print_json(&json(&registry)),
+        }
+    }
+}
+
+fn kinds(registry: &Registry) -> impl Iterator<Item = &Registration> {
+    registry.providers().chain(registry.workers())
+}
+
+fn table(registry: &Registry) -> Table {
+    let mut table = Table::new(["ROLE", "KIND", "WHAT IT IS", "CRATE"]).whole(0).whole(1);
+    for kind in kinds(registry) {
+        let Registration { role, kind, doc, origin, .. } = kind;
+        table.row([role.to_string(), (*kind).to_owned(), summary(doc), format!("{} {}", origin.crate_name, origin.crate_version)]);
+    }
+    table
+}
+
+/// The first sentence of a doc comment, without its full stop.
+fn summary(doc: &str) -> String {
+    let paragraph = doc.trim().split("\n\n").next().unwrap_or_default();
+    let line = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+    let end = line.find(". ").unwrap_or(line.len());
+    line[..end].trim_end_matches('.').to_owned()
+}
+
+fn json(registry: &Registry) -> String {
+    #[derive(Serialize)]
+    struct Kinds<'a> {
+        kinds: Vec<Kind<'a>>,
+    }
+    #[derive(Serialize)]
+    struct Kind<'a> {
+        role: String,
+        kind: &'a str,
+        doc: &'a str,
+        #[serde(rename = "crate")]
+        crate_name: &'a str,
+        version: &'a str,
+    }
+    let kind = |kind: &Registration| Kind {
+        role: kind.role.to_string(),
+        kind: kind.kind,
+        doc: kind.doc.trim(),
+        crate_name: kind.origin.crate_name,
+        version: kind.origin.crate_version,
+    };
+    terminal::json(&Kinds { kinds: kinds(registry).map(kind).collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::describe::tests::registry;
+
+    #[test]
+    fn kinds_are_listed_with_their_first_sentence() {
+        insta::assert_snapshot!(anstream::adapter::strip_str(&table(&registry()).render(Reader::Person { width: Some(90) })).to_string());
+        insta::assert_snapshot!(json(&registry()));
+    }
+
+    #[test]
+    fn a_summary_is_the_first_sentence() {
+        assert_eq!(summary(" Runs scripts. They are\n sandboxed.\n\n More."), "Runs scripts");
+        assert_eq!(summary("Stores jobs in\na file"), "Stores jobs in a file");
+        assert_eq!(summary(""), "");
+    }
+}

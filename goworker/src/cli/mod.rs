@@ -1,0 +1,113 @@
+//! The command line. A binary with plugins of its own is three lines: link the plugins, call [`main`].
+//!
+//! Each command is a file: its arguments, what it does, and how it shows what it found. Rendering is pure and apart
+//! from reading and writing. Data goes to stdout, everything else to stderr.
+
+mod arguments;
+mod check;
+mod completions;
+mod describe;
+mod enqueue;
+mod escape;
+mod fault;
+mod jobs;
+mod list;
+mod load;
+mod log;
+mod queues;
+mod run;
+mod stats;
+mod table;
+mod terminal;
+mod when;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use fault::Fault;
+
+/// Runs the command that the process' arguments name, and answers how the process should end.
+///
+/// 0: done. 1: jobs failed, or were not found. 2: the command line is wrong. 69: a store or a port could not be had.
+/// 78: the configuration is wrong.
+pub fn main() -> ExitCode {
+    match parse(std::env::args_os().collect()).and_then(Cli::execute) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => fault.report(),
+    }
+}
+
+fn parse(arguments: Vec<std::ffi::OsString>) -> Result<Cli, Fault> {
+    let command = Cli::command();
+    let arguments = arguments::with_implied_run(arguments, &command, |word| Path::new(word).exists())?;
+    // clap's own errors, `--help` and `--version` among them, know how to print themselves and how to exit.
+    let matches = command.try_get_matches_from(arguments).map_err(Fault::Clap)?;
+    Cli::from_arg_matches(&matches).map_err(Fault::Clap)
+}
+
+const USAGE: &str = "\
+goworker [OPTIONS] <CONFIG>
+       goworker [OPTIONS] <COMMAND>";
+
+const EXAMPLES: &str = "\
+Examples:
+  goworker config.ron                                run until stopped
+  goworker run config.ron --until-idle               run what is there, then end
+  goworker check config.ron                          show all mistakes, start nothing
+  goworker enqueue config.ron --type lua --name greet --params '{\"who\":\"world\"}'
+  goworker jobs config.ron --state dead              what has failed for good
+  goworker describe sqlite                           what can be set, with an example
+
+Exit codes: 0 done, 1 jobs failed or were not found, 2 wrong usage, 69 a store or port could not be had, 78 wrong configuration.";
+
+/// Runs background jobs that are described in one RON file.
+///
+/// `goworker CONFIG` is short for `goworker run CONFIG`.
+#[derive(Debug, Parser)]
+#[command(name = "goworker", version, after_help = EXAMPLES, arg_required_else_help = true, override_usage = USAGE)]
+struct Cli {
+    #[command(flatten)]
+    log: log::LogOptions,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::RunArgs),
+    Check(check::CheckArgs),
+    List(list::ListArgs),
+    Describe(describe::DescribeArgs),
+    Enqueue(enqueue::EnqueueArgs),
+    Jobs(jobs::JobsArgs),
+    Stats(stats::StatsArgs),
+    Completions(completions::CompletionsArgs),
+}
+
+/// How a command prints what it found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+impl Cli {
+    fn execute(self) -> Result<(), Fault> {
+        log::start(&self.log, if matches!(self.command, Command::Run(_)) { "info,notify=error" } else { "warn" })?;
+        match self.command {
+            Command::Run(args) => args.execute(),
+            Command::Check(args) => args.execute(),
+            Command::List(args) => args.execute(),
+            Command::Describe(args) => args.execute(),
+            Command::Enqueue(args) => args.execute(),
+            Command::Jobs(args) => args.execute(),
+            Command::Stats(args) => args.execute(),
+            Command::Completions(args) => args.execute(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

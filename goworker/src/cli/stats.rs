@@ -1,0 +1,189 @@
+//! `stats`: how many jobs there are of each type in each state.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::fault::Fault;
+use super::load::ConfigArg;
+use super::queues::{self, Choice, OpenQueue};
+use super::table::Table;
+use super::terminal::{self, BOLD, Reader};
+use super::{Format, escape, when};
+use crate::clock::{Clock, Timestamp};
+use crate::queue::{Count, QueueStats, State};
+
+/// Count the jobs of each queue, by type and state
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "In a pipe: one count a line, columns separated by tabs: queue, type, state, jobs. Jobs that await another attempt have the state `retrying`."
+)]
+pub(super) struct StatsArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Only this queue
+    #[arg(long, value_name = "QUEUE")]
+    queue: Option<String>,
+    /// `json` for programs
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+impl StatsArgs {
+    pub(super) fn execute(self) -> Result<(), Fault> {
+        let config = self.config.load()?;
+        let workers: Vec<String> = config.workers.iter().map(|entry| entry.name.clone()).collect();
+        let choice = Choice::named_or_all(self.queue.as_deref());
+        let counted = queues::with(config, choice, async |queues| count(queues, &workers).await)?;
+        let now = Clock::system().now();
+        match (self.format, Reader::of_stdout()) {
+            (Format::Json, _) => terminal::print_json(&json(&counted)),
+            (Format::Text, Reader::Program) => terminal::print(&lines(&counted)),
+            (Format::Text, reader) => terminal::print(&tables(&counted, reader, now)),
+        }
+    }
+}
+
+/// The statistics of one queue.
+#[derive(Debug)]
+struct Counted {
+    queue: String,
+    kind: &'static str,
+    stats: QueueStats,
+    /// The types that no worker of the configuration runs.
+    unknown: Vec<String>,
+}
+
+async fn count(queues: &[OpenQueue], workers: &[String]) -> Result<Vec<Counted>, Fault> {
+    let mut counted = Vec::with_capacity(queues.len());
+    for queue in queues {
+        let stats = queue.handle.stats().await.map_err(|error| Fault::store(&queue.name, &error))?;
+        let mut unknown: Vec<String> = stats
+            .counts
+            .iter()
+            .filter(|count| !count.state.is_final() && !workers.contains(&count.job_type))
+            .map(|count| count.job_type.clone())
+            .collect();
+        unknown.dedup();
+        counted.push(Counted { queue: queue.name.clone(), kind: queue.kind, stats, unknown });
+    }
+    Ok(counted)
+}
+
+/// The state, with jobs that await another attempt apart from those that wait for their time.
+fn state(count: &Count) -> &'static str {
+    if count.retrying { "retrying" } else { count.state.as_str() }
+}
+
+fn lines(counted: &[Counted]) -> String {
+    let mut table = Table::new(["QUEUE", "TYPE", "STATE", "JOBS"]);
+    for Counted { queue, stats, .. } in counted {
+        for count in &stats.counts {
+            table.row([queue.clone(), count.job_type.clone(), state(count).to_owned(), count.jobs.to_string()]);
+        }
+    }
+    table.render(Reader::Program)
+}
+
+const COLUMNS: [&str; 8] = ["scheduled", "retrying", "ready", "running", "done", "dead", "cancelled", "expired"];
+
+fn tables(counted: &[Counted], reader: Reader, now: Timestamp) -> String {
+    let tables: Vec<String> = counted.iter().map(|counted| table(counted, reader, now)).collect();
+    tables.join("\n")
+}
+
+fn table(counted: &Counted, reader: Reader, now: Timestamp) -> String {
+    let Counted { queue, kind, stats, unknown } = counted;
+    let mut text = format!("{BOLD}{queue}{BOLD:#} ({kind})");
+    if let Some(since) = stats.oldest_ready {
+        let _ = write!(text, ": the oldest ready job has waited {}", when::rough(now.since(since)));
+    }
+    text.push('\n');
+    if stats.counts.is_empty() {
+        return text + "no jobs\n";
+    }
+    let mut rows: BTreeMap<&str, [u64; COLUMNS.len()]> = BTreeMap::new();
+    for count in &stats.counts {
+        if let Some(column) = COLUMNS.iter().position(|name| *name == state(count)) {
+            rows.entry(&count.job_type).or_default()[column] += count.jobs;
+        }
+    }
+    let mut table =
+        Table::new(["TYPE", "SCHEDULED", "RETRYING", "READY", "RUNNING", "DONE", "DEAD", "CANCELLED", "EXPIRED"]).numbers(1..=8);
+    for (job_type, jobs) in rows {
+        table.row([job_type.to_owned()].into_iter().chain(jobs.map(|jobs| jobs.to_string())));
+    }
+    text += &table.render(reader);
+    for job_type in unknown {
+        let _ = writeln!(text, "no worker of this configuration runs jobs of type `{}`", escape::line(job_type));
+    }
+    text
+}
+
+fn json(counted: &[Counted]) -> String {
+    #[derive(Serialize)]
+    struct Queues<'a> {
+        queues: Vec<Queue<'a>>,
+    }
+    #[derive(Serialize)]
+    struct Queue<'a> {
+        queue: &'a str,
+        kind: &'a str,
+        oldest_ready: Option<Timestamp>,
+        unknown_types: &'a [String],
+        counts: Vec<Jobs<'a>>,
+    }
+    #[derive(Serialize)]
+    struct Jobs<'a> {
+        #[serde(rename = "type")]
+        job_type: &'a str,
+        state: State,
+        retrying: bool,
+        jobs: u64,
+    }
+    fn queue(counted: &Counted) -> Queue<'_> {
+        let Counted { queue, kind, stats, unknown } = counted;
+        let counts = stats.counts.iter().map(|count| {
+            let Count { job_type, state, retrying, jobs } = count;
+            Jobs { job_type, state: *state, retrying: *retrying, jobs: *jobs }
+        });
+        Queue { queue, kind, oldest_ready: stats.oldest_ready, unknown_types: unknown, counts: counts.collect() }
+    }
+    terminal::json(&Queues { queues: counted.iter().map(queue).collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counted() -> Vec<Counted> {
+        let count = |job_type: &str, state, retrying, jobs| Count { job_type: job_type.into(), state, retrying, jobs };
+        let counts = vec![
+            count("cli", State::Running, false, 2),
+            count("lua", State::Scheduled, false, 1),
+            count("lua", State::Scheduled, true, 4),
+            count("lua", State::Ready, false, 1_200),
+            count("lua", State::Done, false, 10_000),
+            count("resise", State::Ready, false, 3),
+        ];
+        let oldest_ready = Some("2026-11-24T12:00:00Z".parse().unwrap());
+        let jobs =
+            Counted { queue: "jobs".into(), kind: "sqlite", stats: QueueStats { counts, oldest_ready }, unknown: vec!["resise".into()] };
+        let orders = Counted { queue: "orders".into(), kind: "sqlite", stats: QueueStats::default(), unknown: vec![] };
+        vec![jobs, orders]
+    }
+
+    #[test]
+    fn a_person_sees_a_table_for_each_queue() {
+        let now = "2026-11-24T12:03:20Z".parse().unwrap();
+        let text = tables(&counted(), Reader::Person { width: Some(100) }, now);
+        insta::assert_snapshot!(anstream::adapter::strip_str(&text).to_string());
+    }
+
+    #[test]
+    fn programs_get_a_line_or_an_object_for_each_count() {
+        insta::assert_snapshot!(lines(&counted()));
+        insta::assert_snapshot!(json(&counted()));
+    }
+}

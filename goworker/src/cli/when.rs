@@ -1,0 +1,44 @@
+//! Instants and durations as people read them.
+
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::units::Dur;
+
+/// How far `instant` is from `now`: `3m ago`, `in 2h`, `now`.
+pub(super) fn relative(instant: Timestamp, now: Timestamp) -> String {
+    let (past, future) = (now.since(instant), instant.since(now));
+    match (past.as_secs(), future.as_secs()) {
+        (0, 0) => "now".to_owned(),
+        (_, 0) => format!("{} ago", rough(past)),
+        _ => format!("in {}", rough(future)),
+    }
+}
+
+/// The duration in its largest unit: `45s`, `3m`, `7d`. Below a second: `12ms`.
+pub(super) fn rough(duration: Duration) -> String {
+    const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
+    let seconds = duration.as_secs();
+    match UNITS.iter().find(|(size, _)| seconds >= *size) {
+        Some((size, unit)) => format!("{}{unit}", seconds / size),
+        None => Dur::millis(u64::from(duration.subsec_millis())).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_are_told_in_their_largest_unit() {
+        let now = Timestamp::from_millis(10_000_000_000);
+        let told = |seconds: i64| relative(Timestamp::from_millis(10_000_000_000 + seconds * 1_000), now);
+        assert_eq!(told(0), "now");
+        assert_eq!(told(-59), "59s ago");
+        assert_eq!(told(-60), "1m ago");
+        assert_eq!(told(-7_199), "1h ago");
+        assert_eq!(told(3 * 86_400), "in 3d");
+        assert_eq!(rough(Duration::from_millis(12)), "12ms");
+        assert_eq!(rough(Duration::ZERO), "0s");
+    }
+}

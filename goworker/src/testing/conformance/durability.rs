@@ -1,0 +1,123 @@
+//! What a durable queue promises: it is opened again, after an orderly end or a crash, and everything is there.
+
+use std::time::Duration;
+
+use super::cases;
+use super::trial::{SHORT, Trial, Verdict, claim, dead, done, expect, failure, id, job, jobs, output, retry};
+use crate::job::Job;
+use crate::outcome::Settlement;
+use crate::provider::Cursor;
+use crate::queue::{Filter, JobRecord, State};
+use crate::units::Dur;
+
+cases![
+    it_calls_itself_durable,
+    everything_survives_a_close,
+    everything_accepted_survives_a_crash,
+    running_jobs_of_a_crashed_holder_come_again_with_one_crash_more,
+    a_close_releases_running_jobs_and_counts_nothing,
+    tokens_grow_across_a_restart,
+    a_settlement_from_before_a_restart_is_refused,
+];
+
+async fn it_calls_itself_durable(trial: Trial) -> Verdict {
+    claim("`is_durable` is true", trial.open().await?.is_durable())
+}
+
+async fn everything_survives_a_close(trial: Trial) -> Verdict {
+    let queue = trial.open().await?;
+    let cursor = Cursor { name: "c".into(), from: None, to: "1".into() };
+    queue.enqueue(&[job("done").into()], Some(&cursor)).await?;
+    let batch = queue.take_exactly(&["done"]).await?;
+    queue.settle_all(&[queue.settled(&batch, 0, Settlement::Done { output: output("[1]") })]).await?;
+    queue.run_one("dead", dead("no")).await?;
+    queue.run_one("cancelled", Settlement::Cancelled).await?;
+    queue.run_one("retrying", retry(Duration::from_secs(3_600))).await?;
+    queue.accept([Job { delay: Some(Dur::secs(3_600)), ..job("scheduled") }, job("b"), Job { priority: 1, ..job("a") }]).await?;
+    let before = everything(queue.list(&Filter::default()).await?);
+    let statistics = queue.stats().await?;
+    queue.shut().await?;
+
+    let queue = trial.open().await?;
+    expect("the jobs", everything(queue.list(&Filter::default()).await?), before)?;
+    expect("the statistics", queue.stats().await?, statistics)?;
+    expect("the cursor", queue.cursor("c").await?.as_deref(), Some("1"))?;
+    let record = queue.record("retrying").await?;
+    expect("attempts counted and listed", (record.attempt, record.attempts.len()), (1, 1))?;
+    expect("its failure", record.failure, Some(failure("again")))?;
+    expect("output of the done job", queue.record("done").await?.output.json(), Some("[1]"))?;
+    queue.take_exactly(&["a", "b"]).await.map(|_| ())
+}
+
+/// What of a record must be the same after a restart.
+fn everything(records: Vec<JobRecord>) -> Vec<impl PartialEq + std::fmt::Debug> {
+    let one = |r: JobRecord| (r.job, r.state, (r.attempt, r.crashes), r.enqueued_at, (r.due_at, r.ended_at), r.output, r.failure);
+    records.into_iter().map(one).collect()
+}
+
+async fn everything_accepted_survives_a_crash(trial: Trial) -> Verdict {
+    let queue = trial.open().await?;
+    let cursor = Cursor { name: "c".into(), from: None, to: "1".into() };
+    queue.enqueue(&[job("a").into()], Some(&cursor)).await?;
+    queue.accept(jobs(&["b", "c"])).await?;
+    drop(queue);
+    let queue = trial.open().await?;
+    expect("the cursor", queue.cursor("c").await?.as_deref(), Some("1"))?;
+    queue.take_exactly(&["a", "b", "c"]).await.map(|_| ())
+}
+
+async fn running_jobs_of_a_crashed_holder_come_again_with_one_crash_more(mut trial: Trial) -> Verdict {
+    let queue = trial.open_with_short_leases().await?;
+    queue.accept(jobs(&["a", "b", "c"])).await?;
+    let batch = queue.take_exactly(&["a", "b"]).await?;
+    queue.settle_all(&[queue.settled(&batch, 1, done())]).await?;
+    drop(queue);
+
+    let queue = trial.open().await?;
+    queue.expect_state("b", State::Done).await?;
+    let batches = queue.await_all(&["a", "c"]).await?;
+    for delivery in batches.iter().flat_map(|batch| &batch.deliveries) {
+        let crashes = u32::from(delivery.job.id == id("a"));
+        expect(&format!("attempts and crashes of `{}`", delivery.job.id), (delivery.attempts.len(), delivery.crashes), (0, crashes))?;
+    }
+    Ok(())
+}
+
+async fn a_close_releases_running_jobs_and_counts_nothing(trial: Trial) -> Verdict {
+    let queue = trial.open().await?;
+    queue.accept(jobs(&["a", "b"])).await?;
+    let _held = queue.take_exactly(&["a"]).await?;
+    queue.shut().await?;
+    let queue = trial.open().await?;
+    let batch = queue.take_exactly(&["a", "b"]).await?;
+    expect("attempts and crashes", (batch.deliveries[0].attempts.len(), batch.deliveries[0].crashes), (0, 0))
+}
+
+async fn tokens_grow_across_a_restart(trial: Trial) -> Verdict {
+    let mut last = None;
+    for name in ["a", "b", "c"] {
+        let queue = trial.open().await?;
+        queue.accept(jobs(&[name])).await?;
+        let batch = queue.take_exactly(&[name]).await?;
+        claim("a token is larger than all before", Some(batch.lease.token) > last)?;
+        last = Some(batch.lease.token);
+        queue.settle_all(&[queue.settled(&batch, 0, done())]).await?;
+        queue.delete(&[id(name)]).await?;
+        queue.shut().await?;
+    }
+    Ok(())
+}
+
+async fn a_settlement_from_before_a_restart_is_refused(mut trial: Trial) -> Verdict {
+    trial.setup.lease = SHORT;
+    let queue = trial.open().await?;
+    queue.accept(jobs(&["a"])).await?;
+    let batch = queue.take_exactly(&["a"]).await?;
+    let late = queue.settled(&batch, 0, done());
+    drop(queue);
+    let queue = trial.open().await?;
+    let batch = queue.await_jobs(1).await?;
+    expect("the late settlement is refused", queue.settle(&[late]).await?, [0])?;
+    queue.settle_all(&[queue.settled(&batch, 0, dead("no"))]).await?;
+    queue.expect_state("a", State::Dead).await
+}
