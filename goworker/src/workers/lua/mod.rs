@@ -53,7 +53,7 @@ pub(crate) struct Lua {
 impl Worker for Lua {
     async fn init(&mut self, setup: &Setup) -> anyhow::Result<()> {
         let plan = Plan {
-            scripts: setup.base.join(&self.scripts),
+            scripts: self.scripts.clone(),
             memory: usize::try_from(self.memory.bytes()).unwrap_or(usize::MAX),
             clock: setup.clock.clone(),
         };

@@ -32,7 +32,7 @@ impl Bench {
     async fn with(threads: usize, scripts: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("scripts")).unwrap();
-        let config = LuaConfig { scripts: "scripts".into(), memory: Size::literal("64MiB"), threads: Some(threads) };
+        let config = LuaConfig { scripts: folder.path().join("scripts"), memory: Size::literal("64MiB"), threads: Some(threads) };
         let Plugin::Worker(worker) = Plugin::worker(Lua::from(config)) else { unreachable!() };
         let worker = worker.start(&Setup::new("lua", folder.path())).await.unwrap();
         let bench = Bench { folder, worker };
