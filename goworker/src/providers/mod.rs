@@ -1,3 +1,4 @@
 //! The providers that come with goworker. They use what every plugin may use, and nothing else.
 
 pub(crate) mod memory;
+mod sqlite;

@@ -1,0 +1,95 @@
+//! How jobs come in: an id is taken once, and the cursor of their source moves in the same step.
+
+use rusqlite::Result;
+
+use crate::job::{Job, JobId};
+use crate::provider::Cursor;
+use crate::queue::Enqueued;
+
+use super::store::Store;
+
+/// A job as the tables want it, prepared by the caller so that the one thread that writes does not spend time on it.
+#[derive(Debug)]
+pub(super) struct NewJob {
+    id: JobId,
+    job_type: String,
+    prio: i64,
+    start: Start,
+    expires: Option<i64>,
+    body: String,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Start {
+    Now,
+    At(i64),
+    After(i64),
+}
+
+impl From<&Job> for NewJob {
+    fn from(job: &Job) -> Self {
+        let start = match (job.run_at, job.delay) {
+            (Some(at), _) => Start::At(at.as_millis()),
+            (None, Some(delay)) => Start::After(i64::try_from(delay.get().as_millis()).unwrap_or(i64::MAX)),
+            (None, None) => Start::Now,
+        };
+        NewJob {
+            id: job.id.clone(),
+            job_type: job.job_type.clone(),
+            prio: job.priority.into(),
+            start,
+            expires: job.expires_at.map(|at| at.as_millis()),
+            body: job.to_json(),
+        }
+    }
+}
+
+impl NewJob {
+    /// What it costs to store it, in rows of ordinary size.
+    pub(super) fn weight(&self) -> usize {
+        1 + self.body.len() / 4096
+    }
+}
+
+/// The cursor was not where the caller believed. It stands here.
+#[derive(Debug)]
+pub(super) struct Moved(pub(super) Option<String>);
+
+impl Store {
+    /// Stores jobs and moves the cursor; does neither if the cursor stands elsewhere.
+    pub(super) fn accept(&mut self, jobs: &[NewJob], cursor: Option<&Cursor>) -> Result<Result<Vec<Enqueued>, Moved>> {
+        if let Some(cursor) = cursor {
+            let at: Option<String> = self.one("SELECT at FROM cursor WHERE name = ?1", [&cursor.name])?;
+            if at != cursor.from {
+                return Ok(Err(Moved(at)));
+            }
+            self.run("INSERT OR REPLACE INTO cursor(name, at) VALUES(?1, ?2)", [&cursor.name, &cursor.to])?;
+        }
+        jobs.iter().map(|job| self.accept_one(job)).collect::<Result<_>>().map(Ok)
+    }
+
+    fn accept_one(&mut self, job: &NewJob) -> Result<Enqueued> {
+        // A time that has passed is no reason to overtake those that wait already.
+        let due = match job.start {
+            Start::Now => self.now,
+            Start::At(at) => at.max(self.now),
+            Start::After(delay) => self.now.saturating_add(delay),
+        };
+        let created = self.run(
+            "INSERT INTO job(id, type, prio, queued, due, expires, body) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(id) DO NOTHING",
+            (job.id.as_str(), &job.job_type, job.prio, self.now, due, job.expires, &job.body),
+        )?;
+        if created == 0 {
+            let same = self.one("SELECT body = ?2 FROM job WHERE id = ?1", (job.id.as_str(), &job.body))?;
+            return Ok(if same == Some(true) { Enqueued::Exists } else { Enqueued::Conflict });
+        }
+        let seq = self.conn().last_insert_rowid();
+        self.put_expiring(seq, job.expires)?;
+        if due > self.now {
+            self.put_scheduled(seq, &job.job_type, due, job.prio, false)?;
+        } else {
+            self.put_ready(seq, &job.job_type, due, job.prio)?;
+        }
+        Ok(Enqueued::Created)
+    }
+}

@@ -1,0 +1,155 @@
+//! How jobs go out: the first ones of each type that is asked for, all under one new lease.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Result;
+
+use crate::provider::Demand;
+
+use super::store::Store;
+
+/// The most jobs of one lease, so that the step which takes them, and the one which settles them, stay short.
+const MAX_CLAIM: usize = 1_000;
+/// The most jobs found expired in one step.
+const MAX_EXPIRED: usize = 2_000;
+
+/// What a fetch took.
+#[derive(Debug, Default)]
+pub(super) struct Claim {
+    pub(super) token: i64,
+    pub(super) jobs: Vec<Claimed>,
+}
+
+/// A job that was taken, as it is stored.
+#[derive(Debug)]
+pub(super) struct Claimed {
+    pub(super) seq: i64,
+    pub(super) body: String,
+    pub(super) crashes: u32,
+    /// Charged attempts as JSON, in order.
+    pub(super) attempts: Vec<String>,
+}
+
+/// A ready job on its way out.
+struct Candidate {
+    job: Claimed,
+    score: i64,
+    expires: Option<i64>,
+    tried: bool,
+    earlier: i64,
+}
+
+impl Store {
+    /// Takes ready jobs for `owner`. What should have started before now ends as expired instead.
+    pub(super) fn claim(&mut self, demand: &Demand, owner: i64) -> Result<Claim> {
+        let mut jobs = Vec::new();
+        let mut expired = Vec::new();
+        for (job_type, slots) in self.shares(demand)? {
+            let room = slots.min(MAX_CLAIM - jobs.len());
+            self.take_type(&job_type, room, &mut jobs, &mut expired)?;
+        }
+        self.put_finished("expired", expired)?;
+        if jobs.is_empty() {
+            return Ok(Claim::default());
+        }
+        let seqs = super::seqs::Seqs(jobs.iter().map(|job: &Claimed| job.seq).collect());
+        let until = self.now.saturating_add(self.lease_ms);
+        self.run("INSERT INTO batch(owner, until, count, seqs) VALUES(?1, ?2, ?3, ?4)", (owner, until, jobs.len(), &seqs))?;
+        Ok(Claim { token: self.conn().last_insert_rowid(), jobs })
+    }
+
+    /// Whether a job of one of these types is ready; of any type, if `None`.
+    pub(super) fn has_ready(&self, types: Option<&[String]>) -> Result<bool> {
+        let Some(types) = types else { return Ok(self.one::<i64>("SELECT 1 FROM ready LIMIT 1", [])?.is_some()) };
+        for job_type in types {
+            if self.one::<i64>("SELECT 1 FROM ready WHERE type = ?1 LIMIT 1", [job_type])?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// How many of which type to take.
+    fn shares(&self, demand: &Demand) -> Result<Vec<(String, usize)>> {
+        match demand {
+            Demand::ByType(types) => Ok(types.iter().map(|(job_type, slots)| (job_type.to_string(), *slots)).collect()),
+            Demand::Any(slots) => self.shares_of_any((*slots).min(MAX_CLAIM)),
+        }
+    }
+
+    /// The first `slots` jobs of all types together, counted by type.
+    fn shares_of_any(&self, slots: usize) -> Result<Vec<(String, usize)>> {
+        let mut first = Vec::new();
+        for job_type in self.ready_types()? {
+            let sql = "SELECT score, seq FROM ready WHERE type = ?1 ORDER BY score, seq LIMIT ?2";
+            let mut select = self.conn().prepare_cached(sql)?;
+            let mut rows = select.query((&job_type, slots))?;
+            while let Some(row) = rows.next()? {
+                first.push((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, job_type.clone()));
+            }
+        }
+        first.sort_unstable();
+        let mut shares = BTreeMap::new();
+        for (_, _, job_type) in first.into_iter().take(slots) {
+            *shares.entry(job_type).or_insert(0) += 1;
+        }
+        Ok(shares.into_iter().collect())
+    }
+
+    /// The types that have ready jobs: one look-up each, however many jobs there are.
+    fn ready_types(&self) -> Result<Vec<String>> {
+        self.all(
+            "WITH RECURSIVE t(type) AS (SELECT min(type) FROM ready
+               UNION ALL SELECT (SELECT min(type) FROM ready WHERE type > t.type) FROM t WHERE t.type IS NOT NULL)
+             SELECT type FROM t WHERE type IS NOT NULL",
+            [],
+        )
+    }
+
+    fn take_type(&mut self, job_type: &str, slots: usize, jobs: &mut Vec<Claimed>, expired: &mut Vec<i64>) -> Result<()> {
+        let mut room = slots;
+        while room > 0 && expired.len() < MAX_EXPIRED {
+            let candidates = self.first_ready(job_type, room)?;
+            let is_last = candidates.len() < room;
+            match candidates.last() {
+                Some(last) if !is_last => {
+                    let key = (job_type, last.score, last.job.seq);
+                    self.run("DELETE FROM ready WHERE type = ?1 AND (score, seq) <= (?2, ?3)", key)?
+                }
+                // All of them: also what names a job that someone has deleted with other tools.
+                _ => self.run("DELETE FROM ready WHERE type = ?1", [job_type])?,
+            };
+            for mut candidate in candidates {
+                if candidate.expires.is_some_and(|at| at <= self.now) {
+                    expired.push(candidate.job.seq);
+                    continue;
+                }
+                if candidate.tried {
+                    candidate.job.attempts = self.attempts(candidate.job.seq, candidate.earlier)?;
+                }
+                jobs.push(candidate.job);
+                room -= 1;
+            }
+            if is_last {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn first_ready(&self, job_type: &str, limit: usize) -> Result<Vec<Candidate>> {
+        let sql = "SELECT r.seq, r.score, j.expires, j.attempts > 0, j.earlier, j.crashes, j.body
+                   FROM ready r JOIN job j ON j.seq = r.seq WHERE r.type = ?1 ORDER BY r.score, r.seq LIMIT ?2";
+        let mut select = self.conn().prepare_cached(sql)?;
+        let rows = select.query_map((job_type, limit), |row| {
+            let job = Claimed { seq: row.get(0)?, body: row.get(6)?, crashes: row.get(5)?, attempts: Vec::new() };
+            Ok(Candidate { job, score: row.get(1)?, expires: row.get(2)?, tried: row.get(3)?, earlier: row.get(4)? })
+        })?;
+        rows.collect()
+    }
+
+    /// The charged attempts of a job as JSON, but for those from before it was retried by hand.
+    fn attempts(&self, seq: i64, earlier: i64) -> Result<Vec<String>> {
+        self.all("SELECT attempt FROM attempt WHERE seq = ?1 AND n > ?2 ORDER BY n", [seq, earlier])
+    }
+}

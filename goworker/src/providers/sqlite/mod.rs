@@ -1,0 +1,136 @@
+//! The default queue: one SQLite file, no server.
+//!
+//! Accepted means on the disk. Several processes may use the file at once: a daemon runs the jobs that the command line
+//! enqueues. Anyone can look into it with standard tools: `sqlite3 jobs.db "SELECT * FROM jobs"`.
+//!
+//! From outside in: this file is the plugin, [`file`] what each call becomes, [`writer`] the thread that writes, [`store`]
+//! its transactions, [`read`] the questions, [`open`] and [`schema`] the file itself.
+
+mod accept;
+mod change;
+mod claim;
+mod fault;
+mod file;
+mod inbox;
+mod notice;
+mod open;
+mod owner;
+mod place;
+mod purge;
+mod put;
+mod read;
+mod recover;
+mod schema;
+mod seqs;
+mod settle;
+mod store;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use goworker::{
+    Batch, Change, Cursor, Demand, Enqueued, Filter, Job, JobId, JobRecord, Provider, ProviderError, Queue, QueueStats, Renewal, Settled,
+    Setup, Token, provider,
+};
+
+use change::Wish;
+use file::OpenFile;
+
+/// Stores jobs in one SQLite file. What is accepted survives a power cut; other processes may use the file too.
+#[provider(queue)]
+pub(super) struct Sqlite {
+    /// The file. It is created if it does not exist; its folder has to.
+    path: PathBuf,
+    #[state]
+    file: Option<OpenFile>,
+}
+
+impl Provider for Sqlite {
+    async fn init(&mut self, setup: &Setup) -> anyhow::Result<()> {
+        let (path, setup) = (self.path.clone(), setup.clone());
+        self.file = Some(tokio::task::spawn_blocking(move || OpenFile::open(path, &setup)).await??);
+        Ok(())
+    }
+
+    async fn fetch(&self, demand: &Demand) -> Result<Batch, ProviderError> {
+        self.file()?.fetch(demand).await
+    }
+
+    async fn ready(&self, demand: &Demand) {
+        // If it was not opened, the fetch that follows says so.
+        if let Ok(file) = self.file() {
+            file.ready(demand).await;
+        }
+    }
+
+    async fn settle(&self, settlements: &[Settled]) -> Result<Vec<usize>, ProviderError> {
+        self.file()?.settle(settlements).await
+    }
+
+    async fn renew(&self, leases: &[Token]) -> Result<Renewal, ProviderError> {
+        self.file()?.renew(leases).await
+    }
+
+    fn selects_by_type(&self) -> bool {
+        true
+    }
+
+    fn keeps_retries(&self) -> bool {
+        true
+    }
+
+    async fn close(&self) -> anyhow::Result<()> {
+        match &self.file {
+            Some(file) => file.close().await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl Queue for Sqlite {
+    async fn enqueue(&self, jobs: &[Arc<Job>], cursor: Option<&Cursor>) -> Result<Vec<Enqueued>, ProviderError> {
+        self.file()?.enqueue(jobs, cursor).await
+    }
+
+    async fn cursor(&self, name: &str) -> Result<Option<String>, ProviderError> {
+        self.file()?.cursor(name).await
+    }
+
+    async fn list(&self, filter: &Filter) -> Result<Vec<JobRecord>, ProviderError> {
+        self.file()?.present().await?.list(filter).await
+    }
+
+    async fn get(&self, id: &JobId) -> Result<Option<JobRecord>, ProviderError> {
+        self.file()?.present().await?.get(id).await
+    }
+
+    async fn cancel(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
+        self.file()?.change(Wish::Cancel, ids).await
+    }
+
+    async fn retry(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
+        self.file()?.change(Wish::Retry, ids).await
+    }
+
+    async fn delete(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
+        self.file()?.change(Wish::Delete, ids).await
+    }
+
+    async fn stats(&self) -> Result<QueueStats, ProviderError> {
+        self.file()?.present().await?.stats().await
+    }
+
+    fn is_durable(&self) -> bool {
+        true
+    }
+}
+
+impl Sqlite {
+    fn file(&self) -> Result<&OpenFile, ProviderError> {
+        self.file.as_ref().ok_or_else(|| ProviderError::Failed(anyhow::anyhow!("`{}` was not opened", self.path.display())))
+    }
+}

@@ -1,0 +1,87 @@
+//! How a job comes to its place.
+
+use rusqlite::{OptionalExtension, Result};
+
+use super::place::score;
+use super::seqs::Seqs;
+use super::store::Store;
+
+/// What of a job tells where to put it.
+struct Waiting {
+    job_type: String,
+    prio: i64,
+    due: i64,
+    expires: Option<i64>,
+    retrying: bool,
+}
+
+impl Store {
+    /// Puts a job among the ready ones, at the place that its due time and priority give it.
+    pub(super) fn put_ready(&mut self, seq: i64, job_type: &str, due: i64, prio: i64) -> Result<()> {
+        self.run("INSERT INTO ready(type, score, seq, prio) VALUES(?1, ?2, ?3, ?4)", (job_type, score(due, prio), seq, prio))?;
+        self.stir(job_type);
+        Ok(())
+    }
+
+    /// Puts a job among those that wait for their time. Who waits for jobs may have to wake earlier.
+    pub(super) fn put_scheduled(&mut self, seq: i64, job_type: &str, due: i64, prio: i64, retrying: bool) -> Result<()> {
+        self.run("INSERT INTO scheduled(due, seq, type, prio, retrying) VALUES(?1, ?2, ?3, ?4, ?5)", (due, seq, job_type, prio, retrying))?;
+        self.stir(job_type);
+        Ok(())
+    }
+
+    /// Remembers when a waiting job will be too late to be started.
+    pub(super) fn put_expiring(&self, seq: i64, expires: Option<i64>) -> Result<()> {
+        if let Some(at) = expires {
+            self.run("INSERT OR IGNORE INTO expiring(at, seq) VALUES(?1, ?2)", [at, seq])?;
+        }
+        Ok(())
+    }
+
+    /// Puts a job back to where it stood when it was taken.
+    pub(super) fn put_back(&mut self, seq: i64) -> Result<()> {
+        self.put_back_at(seq, None)
+    }
+
+    /// Puts a job among those that wait for their time, or the ready ones if it has come; without a time, to where it
+    /// stood when it was taken.
+    pub(super) fn put_back_at(&mut self, seq: i64, due: Option<i64>) -> Result<()> {
+        let sql = if due.is_some() {
+            "UPDATE job SET due = ?2 WHERE seq = ?1 RETURNING type, prio, due, expires, attempts > 0"
+        } else {
+            "SELECT type, prio, due, expires, attempts > 0 FROM job WHERE seq = ?1 AND ?2 IS NULL"
+        };
+        let row = |row: &rusqlite::Row<'_>| {
+            Ok(Waiting { job_type: row.get(0)?, prio: row.get(1)?, due: row.get(2)?, expires: row.get(3)?, retrying: row.get(4)? })
+        };
+        let waiting = self.conn().prepare_cached(sql)?.query_row((seq, due), row).optional()?;
+        let Some(Waiting { job_type, prio, due, expires, retrying }) = waiting else {
+            tracing::warn!(seq, "a job that was running has been deleted with other tools");
+            return Ok(());
+        };
+        self.put_expiring(seq, expires)?;
+        if due > self.now { self.put_scheduled(seq, &job_type, due, prio, retrying) } else { self.put_ready(seq, &job_type, due, prio) }
+    }
+
+    /// Puts a job among the dead letters.
+    pub(super) fn put_dead(&mut self, seq: i64, failure: &str) -> Result<()> {
+        self.tally.add_dead(1);
+        self.run("INSERT INTO dead(seq, type, at, failure) SELECT seq, type, ?2, ?3 FROM job WHERE seq = ?1", (seq, self.now, failure))?;
+        Ok(())
+    }
+
+    /// Notes jobs that ended together: done, cancelled or expired.
+    pub(super) fn put_finished(&mut self, state: &str, seqs: Vec<i64>) -> Result<()> {
+        if seqs.is_empty() {
+            return Ok(());
+        }
+        self.tally.add_done(seqs.len());
+        let seqs = Seqs(seqs);
+        let (lowest, highest) = seqs.span();
+        self.run(
+            "INSERT INTO finished(state, at, count, lowest, highest, seqs) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+            (state, self.now, seqs.0.len(), lowest, highest, &seqs),
+        )?;
+        Ok(())
+    }
+}

@@ -1,0 +1,125 @@
+//! The tables: where the id of a job stands is its state.
+//!
+//! A `job` row is written once and changed only when something goes wrong. A lease is one `batch` row over all jobs of
+//! a fetch, and a batch that ends well becomes one `finished` row: so a job that succeeds costs hardly more than its
+//! own two inserts. Every job is named in exactly one of `ready`, `scheduled`, `batch` (less `part`), `finished`, `dead`.
+//!
+//! Keys are derived from `job`, so that any job is found in its place by key: in `scheduled` it stands under `due`, in
+//! `ready` under the score `due - prio * 60000`.
+
+use rusqlite::{Connection, Result, TransactionBehavior};
+
+/// Marks a file as one of goworker's, in the header of the database: "gowk".
+pub(super) const APPLICATION_ID: i32 = 0x676f_776b;
+
+/// By how much one step of priority shifts a job in its queue: as if it had been due a minute earlier.
+pub(super) const PRIORITY_STEP_MS: i64 = 60_000;
+
+/// What leads from each version of the schema to the next. `user_version` tells how many of them a file has seen.
+///
+/// A step that was released is never changed: new ones are appended.
+pub(super) const STEPS: &[&str] = &[VERSION_1];
+
+const VERSION_1: &str = "
+CREATE TABLE job(                       -- every job that is known
+  seq INTEGER PRIMARY KEY,              -- grows with acceptance
+  id TEXT NOT NULL UNIQUE,
+  type TEXT NOT NULL,
+  prio INTEGER NOT NULL,
+  queued INTEGER NOT NULL,              -- when it was accepted; all times are milliseconds since 1970
+  due INTEGER NOT NULL,                 -- when it may start, or might have
+  expires INTEGER,
+  attempts INTEGER NOT NULL DEFAULT 0,  -- that failed and were charged, since it was accepted or retried by hand
+  earlier INTEGER NOT NULL DEFAULT 0,   -- attempts from before it was retried by hand
+  crashes INTEGER NOT NULL DEFAULT 0,
+  body TEXT NOT NULL                    -- the job as JSON
+) STRICT;
+CREATE TABLE ready(
+  type TEXT NOT NULL, score INTEGER NOT NULL, seq INTEGER NOT NULL, prio INTEGER NOT NULL,
+  PRIMARY KEY(type, score, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE scheduled(
+  due INTEGER NOT NULL, seq INTEGER NOT NULL, type TEXT NOT NULL, prio INTEGER NOT NULL,
+  retrying INTEGER NOT NULL,            -- 1: waits for another attempt
+  PRIMARY KEY(due, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE expiring(                  -- waiting jobs that are not to be started later than that, and some that wait no more
+  at INTEGER NOT NULL, seq INTEGER NOT NULL,
+  PRIMARY KEY(at, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE owner(                     -- processes that hold leases; each also holds a lock on its own file
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  nonce TEXT NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL, since INTEGER NOT NULL
+) STRICT;
+CREATE TABLE batch(                     -- leases: the jobs of one fetch
+  token INTEGER PRIMARY KEY AUTOINCREMENT, -- AUTOINCREMENT: a token never returns
+  owner INTEGER NOT NULL,
+  until INTEGER NOT NULL,
+  count INTEGER NOT NULL,
+  seqs TEXT NOT NULL
+) STRICT;
+CREATE INDEX batch_until ON batch(until);
+CREATE TABLE part(                      -- jobs of a batch that have been settled before the others
+  token INTEGER NOT NULL, seq INTEGER NOT NULL,
+  PRIMARY KEY(token, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE cancel(                    -- asked of a running job
+  token INTEGER NOT NULL, seq INTEGER NOT NULL,
+  PRIMARY KEY(token, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE finished(                  -- jobs that ended together: done, cancelled or expired
+  n INTEGER PRIMARY KEY AUTOINCREMENT,
+  state TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  count INTEGER NOT NULL,
+  lowest INTEGER NOT NULL, highest INTEGER NOT NULL, -- of seqs, so that a look-up skips what cannot match
+  seqs TEXT NOT NULL
+) STRICT;
+CREATE TABLE dead(
+  seq INTEGER PRIMARY KEY,
+  type TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  failure TEXT NOT NULL
+) STRICT;
+CREATE INDEX dead_at ON dead(at);
+CREATE TABLE output(seq INTEGER PRIMARY KEY, output TEXT NOT NULL) STRICT;
+CREATE TABLE attempt(                   -- attempts that failed, as JSON
+  seq INTEGER NOT NULL, n INTEGER NOT NULL, attempt TEXT NOT NULL,
+  PRIMARY KEY(seq, n)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE cursor(name TEXT PRIMARY KEY, at TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE VIEW place AS                    -- where each job stands
+  SELECT seq, type, 'ready' AS state, NULL AS at FROM ready
+  UNION ALL SELECT seq, type, 'scheduled', due FROM scheduled
+  UNION ALL SELECT seq, type, 'dead', at FROM dead
+  UNION ALL SELECT j.seq, j.type, 'running', b.until FROM batch b, json_each(b.seqs) e CROSS JOIN job j ON j.seq = e.value
+    WHERE NOT EXISTS (SELECT 1 FROM part p WHERE p.token = b.token AND p.seq = e.value)
+  UNION ALL SELECT j.seq, j.type, f.state, f.at FROM finished f, json_each(f.seqs) e CROSS JOIN job j ON j.seq = e.value;
+CREATE VIEW jobs AS                     -- for people with standard tools: one row per job
+  SELECT j.id, j.type, p.state, j.attempts + (p.state = 'done') AS attempts, j.crashes,
+    strftime('%Y-%m-%dT%H:%M:%fZ', j.queued / 1000.0, 'unixepoch') AS enqueued_at,
+    strftime('%Y-%m-%dT%H:%M:%fZ', p.at / 1000.0, 'unixepoch') AS state_at, -- due, leased until, or ended
+    o.output, d.failure, j.body AS job
+  FROM place p JOIN job j USING(seq) LEFT JOIN output o USING(seq) LEFT JOIN dead d USING(seq);
+";
+
+/// Which version of the schema a file has, if it is one of ours.
+pub(super) fn version(conn: &Connection) -> Result<usize> {
+    conn.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Brings a file to the newest version, in one transaction; does nothing if it is there already.
+pub(super) fn migrate(conn: &mut Connection, steps: &[&str]) -> Result<()> {
+    if version(conn)? == steps.len() {
+        return Ok(());
+    }
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Asked again under the lock: another process may have been faster.
+    for step in steps.iter().skip(version(&tx)?) {
+        tx.execute_batch(step)?;
+    }
+    tx.pragma_update(None, "user_version", steps.len())?;
+    tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+    tx.commit()
+}
