@@ -4,10 +4,6 @@ use std::process::ExitCode;
 
 use goworker_tests as _;
 
-fn todo_cli() -> ExitCode {
-    ExitCode::SUCCESS
-}
-
 fn main() -> ExitCode {
-    todo_cli()
+    goworker::cli::main()
 }

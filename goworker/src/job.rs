@@ -180,6 +180,8 @@ pub struct Unique {
 pub struct Parsed {
     /// The job.
     pub job: Job,
+    /// Whether its id was made here, because the text had none.
+    pub id_made: bool,
     /// Top-level fields that were unknown and are now in `meta`.
     pub unknown: Vec<String>,
 }
@@ -215,7 +217,7 @@ impl JobError {
     fn from_json(error: serde_path_to_error::Error<serde_json::Error>, prefix: &str) -> Self {
         let inner = error.path().to_string();
         let path = match (prefix, inner.as_str()) {
-            // `?` stands for a text that ends too early: there is no path to it.
+            // `?` is where the text ended before a name.
             (prefix, "." | "?") => prefix.to_owned(),
             ("", inner) => inner.to_owned(),
             (prefix, inner) if inner.starts_with('[') => format!("{prefix}{inner}"),
@@ -366,6 +368,7 @@ impl Wire {
             meta.entry(field.clone()).or_insert(value);
             unknown.push(field);
         }
+        let id_made = self.id.is_none();
         let job = Job {
             id: self.id.unwrap_or_else(|| ids.next()),
             job_type,
@@ -383,7 +386,7 @@ impl Wire {
             meta,
             traceparent: self.traceparent,
         };
-        Ok(Parsed { job, unknown })
+        Ok(Parsed { job, id_made, unknown })
     }
 }
 

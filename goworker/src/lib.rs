@@ -29,6 +29,7 @@ pub mod manager;
 // ── what comes with it ──
 mod providers;
 pub mod testing;
+mod workers;
 
 pub use clock::{Clock, Random, Timestamp};
 pub use goworker_macros::{provider, worker};

@@ -202,11 +202,26 @@ impl<W: Worker> DynWorker for W {
     }
 }
 
+/// The contract of [`Provider`], by the same names.
+#[allow(clippy::missing_errors_doc, reason = "each is described at its trait method")]
 impl ProviderHandle {
+    /// See [`Provider::fetch`].
+    pub async fn fetch(&self, demand: &Demand) -> Result<Batch, ProviderError> {
+        self.0.fetch_boxed(demand).await
+    }
+    /// See [`Provider::ready`].
+    pub async fn ready(&self, demand: &Demand) {
+        self.0.ready_boxed(demand).await;
+    }
+    /// See [`Provider::settle`].
+    pub async fn settle(&self, settlements: &[Settled]) -> Result<Vec<usize>, ProviderError> {
+        self.0.settle_boxed(settlements).await
+    }
+    /// See [`Provider::renew`].
+    pub async fn renew(&self, leases: &[Token]) -> Result<Renewal, ProviderError> {
+        self.0.renew_boxed(leases).await
+    }
     /// See [`Provider::close`].
-    ///
-    /// # Errors
-    /// Those of the provider.
     pub async fn close(&self) -> anyhow::Result<()> {
         self.0.close_boxed().await
     }
@@ -219,6 +234,14 @@ impl WorkerHandle {
     /// Those of the worker.
     pub async fn work(&self, job: &Job, ctx: &Context) -> WorkResult {
         self.0.work_boxed(job, ctx).await
+    }
+
+    /// See [`Worker::close`].
+    ///
+    /// # Errors
+    /// Those of the worker.
+    pub async fn close(&self) -> anyhow::Result<()> {
+        self.0.close_boxed().await
     }
 }
 
