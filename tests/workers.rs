@@ -10,6 +10,7 @@ use goworker::{Context, Job, Output, WorkError, WorkResult, Worker, worker};
 
 /// Does what the name of its job says; the params are its argument.
 #[worker]
+#[derive(Debug)]
 pub struct Scripted {}
 
 impl Worker for Scripted {
@@ -64,6 +65,7 @@ fn job_is_new(_: &Job, ctx: &Context) -> bool {
 
 /// Notes the start and the end of each job in a file, so that another process can check what happened.
 #[worker]
+#[derive(Debug)]
 pub struct Ledger {
     /// The file.
     path: PathBuf,
@@ -90,6 +92,7 @@ impl Ledger {
 
 /// Blocks its thread, deaf to everything, for as long as the params say (milliseconds).
 #[worker]
+#[derive(Debug)]
 pub struct Blocking {}
 
 impl Worker for Blocking {
@@ -101,6 +104,7 @@ impl Worker for Blocking {
 
 /// Does nothing, as fast as can be.
 #[worker]
+#[derive(Debug)]
 pub struct Noop {}
 
 impl Worker for Noop {
@@ -111,6 +115,7 @@ impl Worker for Noop {
 
 /// Has a secret, and keeps it.
 #[worker]
+#[derive(Debug)]
 pub struct Vault {
     /// The secret.
     token: Secret,

@@ -40,7 +40,7 @@ pub use provider::{Batch, Bound, Cursor, Delivery, Demand, Keep, Lease, Provider
 pub use queue::{Change, Count, Enqueued, Filter, JobRecord, MAX_BULK, Queue, QueueStats, State};
 pub use registry::{Duplicate, Origin, Registration, Registry, Role};
 pub use retry::{Backoff, Jitter, RetryPolicy};
-pub use worker::{Context, Run, Services, Worker};
+pub use worker::{Context, Enqueue, Run, Services, Worker};
 
 /// What the macros' code is written in terms of. Not for other use: it changes without notice.
 #[doc(hidden)]

@@ -69,6 +69,9 @@ pub struct Run {
     pub cancel: CancellationToken,
 }
 
+/// Puts a job into the named queue, or the only one.
+pub type Enqueue = Box<dyn Fn(Arc<Job>, Option<String>) -> BoxFuture<'static, Result<JobId, ProviderError>> + Send + Sync>;
+
 /// What jobs may ask of the program around them. The same for all jobs of one worker.
 pub struct Services {
     /// The worker's key in the configuration.
@@ -76,7 +79,7 @@ pub struct Services {
     /// Ids for new jobs.
     pub ids: Ids,
     /// Puts a job into a queue: the named one, or the only one.
-    pub enqueue: Box<dyn Fn(Arc<Job>, Option<String>) -> BoxFuture<'static, Result<JobId, ProviderError>> + Send + Sync>,
+    pub enqueue: Enqueue,
 }
 
 impl fmt::Debug for Services {

@@ -96,7 +96,8 @@ fn kill_9_at_random_moments_loses_nothing() {
         daemon.kill();
         let open = in_flight(&sandbox);
         // A job may have ended without its settlement being stored; so may those that ended just before the kill.
-        let just_ended = ledger(&sandbox).into_iter().filter(|(id, entry)| entry.ends > ended_before.get(id).map_or(0, |before| before.ends));
+        let just_ended =
+            ledger(&sandbox).into_iter().filter(|(id, entry)| entry.ends > ended_before.get(id).map_or(0, |before| before.ends));
         for id in open.into_iter().chain(just_ended.map(|(id, _)| id)) {
             *may_repeat.entry(id).or_default() += 1;
         }

@@ -2,6 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod command_line;
 mod config;
+mod crashes;
+mod lua;
 mod manager;
 mod parts;
+
+/// goworker with the tests' own workers.
+const BINARY: &str = env!("CARGO_BIN_EXE_goworker-under-test");

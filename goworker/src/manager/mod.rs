@@ -296,6 +296,3 @@ impl fmt::Debug for Link {
         f.debug_struct("Link").field("from", &self.name).field("into", &self.queue_name).finish_non_exhaustive()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,6 +2,7 @@
 
 mod cli;
 mod file;
+mod lua;
 
 /// A first run of `job` as the manager would set it up, to be stopped by the token.
 #[cfg(test)]

@@ -103,7 +103,9 @@ impl Engine {
             tally.stale += 1;
             return report::stale(&delivery.job);
         }
-        let outcome = capped(self.explained(*pool, &delivery.job, *stopping, outcome), context);
+        // A worker may see its deadline a moment before we do.
+        let late = context.deadline().is_some_and(|deadline| Instant::now() >= deadline).then_some(Why::Timeout);
+        let outcome = capped(self.explained(*pool, &delivery.job, stopping.or(late), outcome), context);
         let failure = match &outcome {
             Outcome::Retry(failure, _) | Outcome::Failed(failure) => Some(failure.clone()),
             _ => None,

@@ -48,6 +48,8 @@ pub(crate) struct Folder {
     /// The largest file that is read.
     #[config(default = "64MiB")]
     limit: Size,
+    /// A directory whose files are copied into this one at every start: for trying a configuration out again and again.
+    samples: Option<PathBuf>,
     #[state]
     inbox: Option<Arc<Inbox>>,
     #[state]
@@ -70,7 +72,8 @@ pub(crate) enum After {
 /// How many jobs a batch has at most.
 const BATCH: usize = 1_000;
 
-/// How often the folder is looked at without a notification: those are a hint, and may be lost.
+/// How often the folder is looked at without a notification. Those are a hint: they get lost when there are too many,
+/// come from no other machine on a network drive, and end when somebody puts another folder in the place of this one.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 impl Provider for Folder {
@@ -88,7 +91,14 @@ impl Provider for Folder {
             limit: self.limit.bytes(),
         };
         let (clock, ids) = (setup.clock.clone(), setup.ids());
-        let inbox = tokio::task::spawn_blocking(move || Inbox::open(rules, clock, ids)).await??;
+        let samples = self.samples.clone();
+        let inbox = tokio::task::spawn_blocking(move || {
+            let path = rules.path.clone();
+            let inbox = Inbox::open(rules, clock, ids)?;
+            samples.map_or(Ok(()), |samples| copy_samples(&samples, &path))?;
+            anyhow::Ok(inbox)
+        })
+        .await??;
         self.inbox = Some(Arc::new(inbox));
         self.watcher = watch(&self.path, Arc::clone(&self.changed))
             .inspect_err(|error| tracing::warn!("{} is looked at every few seconds only: {error}", self.path.display()))
@@ -134,6 +144,23 @@ impl Provider for Folder {
         .await?;
         Ok(())
     }
+}
+
+/// Copies the files of a directory. A copy begins with a dot until it is whole, so that nobody reads half of it.
+fn copy_samples(samples: &Path, into: &Path) -> anyhow::Result<()> {
+    let copy = || {
+        for entry in std::fs::read_dir(samples)? {
+            let entry = entry?;
+            if entry.file_type()?.is_file() {
+                let name = entry.file_name();
+                let unfinished = into.join(format!(".{}", name.to_string_lossy()));
+                std::fs::copy(entry.path(), &unfinished)?;
+                std::fs::rename(&unfinished, into.join(name))?;
+            }
+        }
+        std::io::Result::Ok(())
+    };
+    copy().map_err(|error| anyhow!("the samples in {} cannot be copied to {}: {error}", samples.display(), into.display()))
 }
 
 impl Folder {

@@ -17,7 +17,14 @@ struct Bench {
 }
 
 fn settings(folder: &TempDir) -> FolderConfig {
-    FolderConfig { path: folder.path().join("inbox"), after: After::Remove, failed: None, quiet: Dur::secs(1), limit: Size(1 << 20) }
+    FolderConfig {
+        path: folder.path().join("inbox"),
+        after: After::Remove,
+        failed: None,
+        quiet: Dur::secs(1),
+        limit: Size(1 << 20),
+        samples: None,
+    }
 }
 
 async fn start(folder: FolderConfig, setup: &Setup) -> anyhow::Result<ProviderHandle> {

@@ -12,6 +12,9 @@ use super::schema::{self, APPLICATION_ID, STEPS};
 
 /// How long to wait for another process that writes.
 const BUSY: Duration = Duration::from_secs(5);
+/// How often, and after what pause, a file is opened again that others are making.
+const BUSY_TRIES: u32 = 200;
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
 /// Files up to this size are checked as a whole when they are opened; larger ones as they are read.
 const CHECKED_BYTES: u64 = 16 << 20;
 
@@ -42,8 +45,18 @@ pub(super) enum OpenError {
 
 /// Opens the connection that writes; creates the file, or brings it to the newest schema.
 pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
-    let size = check_place(path)?;
-    connect(path, size).map_err(|fault| fault.at(path))
+    let mut tries = 0;
+    loop {
+        let size = check_place(path)?;
+        match connect(path, size) {
+            // SQLite does not wait by itself while another process turns a new file into one with a write-ahead log.
+            Err(Fault::Sqlite(error)) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && tries < BUSY_TRIES => {
+                tries += 1;
+                std::thread::sleep(BUSY_PAUSE);
+            }
+            result => return result.map_err(|fault| fault.at(path)),
+        }
+    }
 }
 
 /// Opens a connection that only reads. The file has been opened by [`open`] before.
@@ -138,9 +151,12 @@ fn connect(path: &Path, size: u64) -> Result<Connection, Fault> {
 
 /// Reads only, so that a file that is not ours stays as it is.
 fn check_ours(conn: &Connection) -> Result<(), Fault> {
-    let application: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    let found = schema::version(conn)?;
+    // All in one transaction: another process may be making the file at this moment, and half of that looks foreign.
+    let seen = conn.unchecked_transaction()?;
+    let application: i32 = seen.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: i64 = seen.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let found = schema::version(&seen)?;
+    seen.finish()?;
     match application {
         APPLICATION_ID if found > STEPS.len() => Err(Fault::Newer(found)),
         APPLICATION_ID => Ok(()),

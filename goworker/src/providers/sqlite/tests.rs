@@ -18,3 +18,15 @@ async fn sqlite_agrees_with_the_model_on_random_walks() {
         random_walk(seed, 300, at).await;
     }
 }
+
+#[test]
+fn processes_that_make_the_file_at_the_same_time_agree_on_it() {
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jobs.db");
+        std::thread::scope(|scope| {
+            let opened: Vec<_> = (0..4).map(|_| scope.spawn(|| open::open(&path).map(|_| ()))).collect();
+            opened.into_iter().for_each(|opened| opened.join().unwrap().unwrap());
+        });
+    }
+}

@@ -1,0 +1,209 @@
+//! Lua scripts, run by a pipeline in real time.
+
+use std::time::{Duration, Instant};
+
+use goworker::{Cause, JobRecord, State};
+use goworker_tests::pipeline::Pipeline;
+use tempfile::TempDir;
+
+/// A folder of scripts and a pipeline that runs them.
+struct Scripts {
+    folder: TempDir,
+}
+
+impl Scripts {
+    fn new(scripts: &[(&str, &str)]) -> Self {
+        let folder = TempDir::new().unwrap();
+        let scripts_folder = folder.path().join("scripts");
+        std::fs::create_dir(&scripts_folder).unwrap();
+        let this = Scripts { folder };
+        scripts.iter().for_each(|(name, text)| this.write(name, text));
+        this
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.folder.path().join("scripts").join(format!("{name}.lua"));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    async fn pipeline(&self) -> Pipeline {
+        let scripts = self.folder.path().join("scripts");
+        let mut pipeline = Pipeline::new(&format!(
+            r#"(providers: {{ "jobs": memory() }}, workers: {{ "lua": lua(scripts: {scripts:?}, memory: "16MiB", threads: 2, concurrency: 16) }}, retry: (retries: 0))"#
+        ))
+        .await;
+        pipeline.start();
+        pipeline
+    }
+}
+
+/// Runs one job of a script and waits for its end.
+async fn run(pipeline: &Pipeline, name: &str, rest: &str) -> JobRecord {
+    let id = pipeline.enqueue(&format!(r#"{{"id":"{}","type":"lua","name":"{name}"{rest}}}"#, fastrand::u64(..))).await;
+    loop {
+        let record = pipeline.queue.get(&id).await.unwrap().unwrap();
+        if record.state.is_final() {
+            return record;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+async fn output(script: &str, params: &str) -> String {
+    let scripts = Scripts::new(&[("s", script)]);
+    let pipeline = scripts.pipeline().await;
+    let record = run(&pipeline, "s", &format!(r#","params":{params}"#)).await;
+    match record.failure {
+        Some(failure) => format!("{}: {failure}", record.state),
+        None => record.output.json().unwrap_or("(none)").to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn a_script_may_return_a_function_or_be_a_plain_body() {
+    assert_eq!(output("return function(job) return job.params.a + 1 end", r#"{"a":1}"#).await, "2");
+    assert_eq!(output("return { job.name, job.attempt, job.params[1] }", "[7]").await, r#"["s",1,7]"#);
+    assert_eq!(output("local job = ... return job.id ~= nil", "{}").await, "true");
+    assert_eq!(output("local x = 1", "{}").await, "(none)");
+}
+
+#[tokio::test]
+async fn json_survives_a_script() {
+    let params = r#"{"a":9007199254740993,"b":[],"c":{},"d":18446744073709551615,"e":null,"f":1.5,"g":-9223372036854775808,"h":"ü"}"#;
+    assert_eq!(output("return job.params", params).await, params);
+    assert_eq!(
+        output("return tostring(job.params.a) .. '|' .. job.params.a", r#"{"a":9007199254740993}"#).await,
+        r#""9007199254740993|9007199254740993""#
+    );
+    assert_eq!(
+        output("return json.decode(json.encode({ list = json.array(), n = json.null, x = 2.0 }))", "{}").await,
+        r#"{"list":[],"n":null,"x":2}"#
+    );
+}
+
+#[tokio::test]
+async fn errors_say_where_and_why() {
+    let scripts = Scripts::new(&[
+        ("raises", "local function inner(x)\n  return x.y.z\nend\nreturn function(job)\n  local a = inner({})\n  return a\nend"),
+        ("table", "error({ message = 'no card', code = 7 })"),
+        ("syntax", "local x = 1\nlocal y = x & 3\nreturn y"),
+        ("jump", "goto done\n::done::"),
+        ("result", "return { lines = { 1, 2, { cb = print } } }"),
+        ("discards", "pcall(print)\ndiscard('not today')"),
+        ("cycle", "local t = {}\nt.t = t\nreturn t"),
+        ("greet", "return 1"),
+    ]);
+    let pipeline = scripts.pipeline().await;
+    let mut said = String::new();
+    for name in ["raises", "table", "syntax", "jump", "result", "discards", "cycle", "gret", "../secret", "/etc/passwd", ""] {
+        let record = run(&pipeline, name, "").await;
+        said.push_str(&format!("{name:?}\n{}\n\n", record.failure.map_or("no failure".to_owned(), |failure| failure.message)));
+    }
+    insta::assert_snapshot!(said);
+}
+
+#[tokio::test]
+async fn nothing_that_a_script_does_outlives_its_limits() {
+    let attacks = [
+        ("loop", "while true do end"),
+        ("caught", "while true do pcall(function() while true do end end) end"),
+        ("nested", "local function f() pcall(f) while true do end end xpcall(f, f)"),
+        ("coroutine", "coroutine.wrap(function() while true do end end)()"),
+        ("resumed", "while true do coroutine.resume(coroutine.create(function() while true do end end)) end"),
+        (
+            "sort",
+            "local t = {} for i = 1, 1000 do t[i] = i end while true do pcall(table.sort, t, function(a, b) while true do end end) end",
+        ),
+        ("pattern", "return string.find(('a'):rep(3000), ('.-'):rep(20) .. 'b')"),
+        ("caught-pattern", "while true do pcall(string.find, ('a'):rep(3000), ('.-'):rep(20) .. 'b') end"),
+        ("tostring", "error(setmetatable({}, { __tostring = function() while true do end end }))"),
+    ];
+    let scripts = Scripts::new(&attacks);
+    scripts.write("fine", "return 'fine'");
+    let pipeline = scripts.pipeline().await;
+    for (name, _) in attacks {
+        let began = Instant::now();
+        let record = run(&pipeline, name, r#","timeout":"200ms""#).await;
+        let took = began.elapsed();
+        println!("{name}: {took:?}");
+        assert_eq!(record.failure.as_ref().map(|failure| failure.cause), Some(Cause::Timeout), "{name}: {record:?}");
+        assert!(took < Duration::from_secs(2), "{name} took {took:?}");
+        assert_eq!(run(&pipeline, "fine", "").await.state, State::Done, "after {name}");
+    }
+}
+
+#[tokio::test]
+async fn a_script_that_wants_too_much_memory_fails_cleanly() {
+    let attacks = [
+        ("rep", "return ('x'):rep(1e9)"),
+        ("double", "local s = 'x' while true do s = s .. s end"),
+        ("tables", "local t = {} while true do t[#t + 1] = { 1, 2, 3 } end"),
+        ("caught", "while true do pcall(function() local t = {} while true do t[#t + 1] = { 1, 2, 3 } end end) end"),
+        ("move", "return table.move({}, 1, 2^31, 2)"),
+        ("find", "return string.find(('a'):rep(4000000), ('a'):rep(2000000) .. 'b', 1, true)"),
+    ];
+    let scripts = Scripts::new(&attacks);
+    scripts.write("fine", "return 'fine'");
+    let pipeline = scripts.pipeline().await;
+    for (name, _) in attacks {
+        let began = Instant::now();
+        let record = run(&pipeline, name, r#","timeout":"3s""#).await;
+        println!("{name}: {:?} {:?}", began.elapsed(), record.failure.as_ref().map(|failure| failure.message.clone()));
+        assert!(record.state == State::Dead || name == "find", "{name}: {record:?}");
+        assert_eq!(run(&pipeline, "fine", "").await.state, State::Done, "after {name}");
+    }
+}
+
+#[tokio::test]
+async fn a_job_never_sees_what_another_left_behind() {
+    let scripts = Scripts::new(&[
+        ("leaves", "mark = 1; _G.other = 2; pcall(function() string.upper = nil end); pcall(function() getmetatable('').__index = {} end)"),
+        ("looks", "return { tostring(mark), tostring(_G.other), ('x'):upper() }"),
+    ]);
+    let pipeline = scripts.pipeline().await;
+    for _ in 0..4 {
+        run(&pipeline, "leaves", "").await;
+        assert_eq!(run(&pipeline, "looks", "").await.output.json(), Some(r#"["nil","nil","X"]"#));
+    }
+}
+
+#[tokio::test]
+async fn a_script_sees_nothing_of_the_machine() {
+    let seen = output(
+        "local names = {} for _, n in { 'io', 'dofile', 'loadfile', 'package', 'loadstring', 'getfenv', 'setfenv', 'newproxy', 'collectgarbage' } do names[#names + 1] = n .. '=' .. tostring(_G[n]) end names[#names + 1] = tostring(os.execute) names[#names + 1] = tostring(pcall(require, './etc')) return names",
+        "{}",
+    )
+    .await;
+    assert_eq!(
+        seen,
+        r#"["io=nil","dofile=nil","loadfile=nil","package=nil","loadstring=nil","getfenv=nil","setfenv=nil","newproxy=nil","collectgarbage=nil","nil","false"]"#
+    );
+}
+
+#[tokio::test]
+async fn ordinary_lua_runs() {
+    let script = "#!/usr/bin/env lua\nlocal f = load('return 7 // 2') local a, b = table.unpack({ 1, 2 }) local c = unpack({ 3 }) return { f(), a + b + c, string.format('%d', 3), #table.move({ 1, 2 }, 1, 2, 3), math.type(1), utf8.char(252) }";
+    assert_eq!(output(script, "{}").await, r#"[3,6,"3",4,"integer","ü"]"#);
+}
+
+#[tokio::test]
+async fn an_edit_is_picked_up() {
+    let scripts = Scripts::new(&[("s", "return 1")]);
+    let pipeline = scripts.pipeline().await;
+    assert_eq!(run(&pipeline, "s", "").await.output.json(), Some("1"));
+    scripts.write("s", "return 'two'");
+    let began = Instant::now();
+    while run(&pipeline, "s", "").await.output.json() != Some(r#""two""#) {
+        assert!(began.elapsed() < Duration::from_secs(5));
+    }
+}
+
+#[tokio::test]
+async fn a_script_may_put_its_job_off_or_say_when_to_try_again() {
+    let scripts = Scripts::new(&[("later", "retry('busy', { after = '10ms' })"), ("wrong", "retry('busy', { after = '10 parsecs' })")]);
+    let pipeline = scripts.pipeline().await;
+    let record = run(&pipeline, "later", r#","retries":2"#).await;
+    assert_eq!((record.attempts.len(), record.failure.unwrap().message.as_str()), (3, "busy"));
+    assert!(run(&pipeline, "wrong", "").await.failure.unwrap().message.contains("is not a duration"));
+}
