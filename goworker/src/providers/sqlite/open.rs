@@ -114,21 +114,17 @@ impl Fault {
     }
 }
 
-/// Answers the size of the file, 0 if there is none.
+/// Answers the size of the file, 0 if there is none. The path is absolute.
 fn check_place(path: &Path) -> Result<u64, OpenError> {
     let unreadable = |error| OpenError::Unreadable { path: path.to_owned(), error };
     match fs::metadata(path) {
         Ok(meta) if meta.is_file() => Ok(meta.len()),
         Ok(_) => Err(OpenError::NotAFile(path.to_owned())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            match folder.map(fs::metadata) {
-                None => Ok(0),
-                Some(Ok(meta)) if meta.is_dir() => Ok(0),
-                Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => Err(unreadable(error)),
-                Some(_) => Err(OpenError::NoFolder(path.to_owned())),
-            }
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match path.parent().map(fs::metadata) {
+            Some(Ok(_)) => Ok(0),
+            _ => Err(OpenError::NoFolder(path.to_owned())),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(OpenError::NoFolder(path.to_owned())),
         Err(error) => Err(unreadable(error)),
     }
 }
