@@ -11,6 +11,7 @@ mod nodes;
 mod parts;
 mod reader;
 mod secret;
+pub(crate) mod shown;
 mod source;
 mod tokens;
 mod value;
