@@ -22,6 +22,7 @@ thread_local! {
 }
 
 #[derive(Debug)]
+#[allow(dead_code, reason = "shown, and nothing else")]
 struct ProbeConfig {
     port: u16,
     every: Dur,
@@ -35,6 +36,7 @@ struct ProbeConfig {
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
+#[allow(dead_code, reason = "shown, and nothing else")]
 enum Mode {
     #[default]
     Fast,
@@ -46,6 +48,7 @@ enum Mode {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "shown, and nothing else")]
 struct Login {
     user: String,
     phrase: Secret,
