@@ -16,7 +16,7 @@ use super::script::{self, LoadError, Scripts};
 use super::watch::{Stop, Watch};
 
 /// The longest text that `load` takes: compiling cannot be interrupted.
-const LONGEST_CHUNK: usize = 1 << 20;
+const LONGEST_CHUNK: usize = 128 << 10;
 
 /// What the functions work on.
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ pub(super) fn table(lua: &Lua, host: &Host) -> mlua::Result<Table> {
     let table = lua.create_table()?;
     limits(lua, &table, &host.watch)?;
     endings(lua, &table)?;
-    json(lua, &table, &host.codec)?;
+    json(lua, &table, host)?;
     chunks(lua, &table, host)?;
     table.set("log", {
         let watch = Rc::clone(&host.watch);
@@ -126,12 +126,16 @@ fn duration(value: &Value) -> Result<Dur, String> {
     }
 }
 
-fn json(lua: &Lua, table: &Table, codec: &Codec) -> mlua::Result<()> {
+fn json(lua: &Lua, table: &Table, host: &Host) -> mlua::Result<()> {
+    let codec = &host.codec;
     table.set("null", Value::NULL)?;
     table.set("array", codec.array_mark())?;
     table.set("encode", {
-        let codec = codec.clone();
-        lua.create_function(move |lua, value: Value| answer(lua, codec.encode(&value, "json.encode")))?
+        let Host { codec, watch, .. } = host.clone();
+        lua.create_function(move |lua, value: Value| {
+            let job = watch.job()?;
+            answer(lua, codec.encode(&value, "json.encode", &|| job.verdict().is_some()))
+        })?
     })?;
     table.set("decode", {
         let codec = codec.clone();
@@ -163,6 +167,14 @@ fn chunks(lua: &Lua, table: &Table, host: &Host) -> mlua::Result<()> {
             }
         })?
     })?;
+    // Luau stops using what it looked up when it compiled the code of this environment.
+    table.set(
+        "no_longer_ours",
+        lua.create_function(|_, globals: Table| {
+            globals.set_safeenv(false);
+            Ok(())
+        })?,
+    )?;
     table.set("load", {
         let watch = Rc::clone(&host.watch);
         lua.create_function(move |lua, (text, name, globals): (LuaString, Option<LuaString>, Option<Table>)| {

@@ -7,13 +7,17 @@ use std::cell::RefCell;
 use std::ffi::c_void;
 use std::fmt;
 
-use mlua::{Lua, Table, Value};
+use mlua::{LightUserData, Lua, Table, Value};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::integer::Integer;
 
 /// How deep arrays and objects may be nested, in both directions.
 const DEPTH: usize = 128;
+/// How much text one value may become: tables that share parts can be written out to any length.
+const MAX_TEXT: usize = 16 << 20;
+/// Every how many tables the writer asks whether to stop.
+const STRIDE: usize = 256;
 
 /// Reads and writes JSON for one VM.
 #[derive(Debug, Clone)]
@@ -27,6 +31,7 @@ impl Codec {
     pub(super) fn new(lua: &Lua) -> mlua::Result<Self> {
         let array = lua.create_table()?;
         array.set_readonly(true);
+        name_null(lua)?;
         Ok(Codec { array })
     }
 
@@ -49,12 +54,26 @@ impl Codec {
         }
     }
 
-    /// The JSON text of a value that is called `name` in errors.
-    pub(super) fn encode(&self, value: &Value, name: &str) -> Result<String, String> {
-        let mut writer = Writer { array: self.array.to_pointer(), out: Vec::new(), open: Vec::new() };
+    /// The JSON text of a value that is called `name` in errors. Gives up when `stop` says so: nothing else interrupts it.
+    pub(super) fn encode(&self, value: &Value, name: &str, stop: &dyn Fn() -> bool) -> Result<String, String> {
+        let mut writer = Writer { array: self.array.to_pointer(), out: Vec::new(), open: Vec::new(), tables: 0, stop };
         writer.value(value).map_err(|unfit| unfit.describe(name))?;
         String::from_utf8(writer.out).map_err(|error| error.to_string())
     }
+}
+
+/// `print(json.null)` says `null`, and so does the error of a script that looks for a field in it.
+fn name_null(lua: &Lua) -> mlua::Result<()> {
+    let null = lua.create_table()?;
+    null.raw_set("__tostring", lua.create_function(|_, _: Value| Ok("null"))?)?;
+    let index = |_: &Lua, (_, key): (Value, Value)| -> mlua::Result<Value> {
+        Err(mlua::Error::runtime(format!("attempt to index null with '{}'", key.to_string()?)))
+    };
+    null.raw_set("__index", lua.create_function(index)?)?;
+    null.raw_set("__metatable", "null")?;
+    null.set_readonly(true);
+    lua.set_type_metatable::<LightUserData>(Some(null));
+    Ok(())
 }
 
 // ── reading ──
@@ -140,11 +159,14 @@ impl<'de> Visitor<'de> for Decode<'_> {
 
 // ── writing ──
 
-struct Writer {
+struct Writer<'a> {
     array: *const c_void,
     out: Vec<u8>,
     /// The tables that are being written, by address: one of them inside itself is a cycle.
     open: Vec<*const c_void>,
+    /// How many tables were written.
+    tables: usize,
+    stop: &'a dyn Fn() -> bool,
 }
 
 /// What has no JSON form, and where. The path is collected on the way out, innermost first.
@@ -189,7 +211,7 @@ impl From<mlua::Error> for Unfit {
     }
 }
 
-impl Writer {
+impl Writer<'_> {
     fn value(&mut self, value: &Value) -> Result<(), Unfit> {
         match value {
             Value::Nil => self.raw("null"),
@@ -242,6 +264,7 @@ impl Writer {
         if self.open.len() == DEPTH {
             return Err(Unfit::new(format!("nested deeper than {DEPTH}")));
         }
+        self.may_go_on()?;
         self.open.push(address);
         let length = table.raw_len();
         if length > 0 || self.is_marked(table) {
@@ -250,6 +273,17 @@ impl Writer {
             self.object(table)?;
         }
         self.open.pop();
+        Ok(())
+    }
+
+    fn may_go_on(&mut self) -> Result<(), Unfit> {
+        if self.out.len() > MAX_TEXT {
+            return Err(Unfit::new(format!("more than {} MiB of JSON up to here", MAX_TEXT >> 20)));
+        }
+        self.tables += 1;
+        if self.tables.is_multiple_of(STRIDE) && (self.stop)() {
+            return Err(Unfit::new("stopped"));
+        }
         Ok(())
     }
 

@@ -13,6 +13,7 @@ mod json;
 mod pool;
 mod sandbox;
 mod script;
+mod ticker;
 mod watch;
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use tracing::Level;
 
 use super::error;
 use super::sandbox::{Finished, Plan, Vm};
+use super::ticker::{self, Signal};
 use super::watch::Watch;
 
 /// A job on its way to a thread.
@@ -62,9 +63,14 @@ impl Pool {
     /// # Errors
     /// When the system gives no thread, or a VM cannot be made.
     pub(super) fn start(count: usize, plan: &Plan) -> anyhow::Result<Self> {
+        let mut signals = ticker::start(count + 1)?;
         // Said here once rather than by every job: a memory limit too small for a VM, say.
-        Vm::new(plan, &Rc::new(Watch::new())).map_err(|error| anyhow::anyhow!("no Lua VM can be made: {}", error::text(&error)))?;
-        let threads = (0..count).map(|index| Handle::start(index, plan.clone())).collect::<std::io::Result<_>>()?;
+        if let Some(signal) = signals.pop() {
+            let tried = Vm::new(plan, &Rc::new(Watch::new(signal)));
+            tried.map_err(|error| anyhow::anyhow!("no Lua VM can be made: {}", error::text(&error)))?;
+        }
+        let threads = signals.into_iter().enumerate().map(|(index, signal)| Handle::start(index, plan.clone(), signal));
+        let threads = threads.collect::<std::io::Result<_>>()?;
         Ok(Pool { threads })
     }
 
@@ -78,14 +84,14 @@ impl Pool {
 }
 
 impl Handle {
-    fn start(index: usize, plan: Plan) -> std::io::Result<Self> {
+    fn start(index: usize, plan: Plan, signal: Signal) -> std::io::Result<Self> {
         let (requests, inbox) = mpsc::unbounded_channel();
         let load = Arc::new(AtomicUsize::new(0));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let counted = Arc::clone(&load);
         std::thread::Builder::new()
             .name(format!("lua-{index}"))
-            .spawn(move || LocalSet::new().block_on(&runtime, serve(inbox, Rc::new(Thread::new(plan)), counted)))?;
+            .spawn(move || LocalSet::new().block_on(&runtime, serve(inbox, Rc::new(Thread::new(plan, signal)), counted)))?;
         Ok(Handle { requests, load })
     }
 }
@@ -121,8 +127,8 @@ struct Thread {
 }
 
 impl Thread {
-    fn new(plan: Plan) -> Self {
-        Thread { plan, watch: Rc::new(Watch::new()), vm: RefCell::new(None) }
+    fn new(plan: Plan, signal: Signal) -> Self {
+        Thread { plan, watch: Rc::new(Watch::new(signal)), vm: RefCell::new(None) }
     }
 
     async fn run(&self, request: Request) {

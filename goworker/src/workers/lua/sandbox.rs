@@ -52,9 +52,10 @@ impl Vm {
         let host = Host { watch: Rc::clone(watch), scripts: Rc::clone(&scripts), codec: codec.clone(), clock: plan.clock.clone() };
         let globals = lua.globals();
         let prelude = lua.load(include_str!("prelude.luau")).set_name(format!("={OWN_CHUNK}")).into_function()?;
-        let run = prelude.call((api::table(&lua, &host)?, &globals))?;
+        let (run, newindex): (Function, Function) = prelude.call((api::table(&lua, &host)?, &globals))?;
         let inherit = lua.create_table()?;
         inherit.set("__index", &globals)?;
+        inherit.set("__newindex", newindex)?;
         inherit.set("__metatable", "locked")?;
         inherit.set_readonly(true);
         for table in ["log", "json", "debug"] {
@@ -163,7 +164,7 @@ impl Vm {
         let error = match returned {
             Ok((Some(true), Value::Nil)) => return Ok(Output::none()),
             Ok((Some(true), value)) => {
-                let json = self.codec.encode(&value, "result").map_err(Fault::Permanent)?;
+                let json = self.codec.encode(&value, "result", &|| running.verdict().is_some()).map_err(Fault::Permanent)?;
                 return Output::from_json(json).map_err(|error| Fault::Permanent(format!("result: {error}")));
             }
             Ok((_, error)) => error,

@@ -16,11 +16,10 @@ use tracing::Level;
 
 use super::error::Fault;
 use super::pool::Event;
+use super::ticker::Signal;
 
 /// How long a job may run before other jobs of its thread get their turn.
 const SLICE: Duration = Duration::from_millis(1);
-/// Every how many ticks the time is read: reading it is dearer than all else here.
-const STRIDE: u32 = 64;
 
 /// Why a job was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,18 +105,19 @@ impl Running {
 pub(super) struct Watch {
     job: RefCell<Option<Rc<Running>>>,
     stopped: Cell<bool>,
-    ticks: Cell<u32>,
+    /// Up when it is time to look at the time.
+    signal: Signal,
     turn_ends: Cell<Instant>,
     /// Whether the turn was ended here, rather than by the script.
     took_turn: Cell<bool>,
 }
 
 impl Watch {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(signal: Signal) -> Self {
         Watch {
             job: RefCell::new(None),
             stopped: Cell::new(false),
-            ticks: Cell::new(0),
+            signal,
             turn_ends: Cell::new(Instant::now()),
             took_turn: Cell::new(false),
         }
@@ -129,6 +129,7 @@ impl Watch {
         self.took_turn.set(false);
         self.turn_ends.set(Instant::now() + SLICE);
         *self.job.borrow_mut() = Some(Rc::clone(job));
+        self.signal.watch();
         let _turn = Turn(self);
         resume()
     }
@@ -145,11 +146,10 @@ impl Watch {
 
     /// What Luau calls at every step.
     pub(super) fn tick(&self, lua: &Lua) -> mlua::Result<VmState> {
-        let ticks = self.ticks.get().wrapping_add(1);
-        self.ticks.set(ticks);
-        if !ticks.is_multiple_of(STRIDE) && !self.stopped.get() {
+        if !self.signal.is_up() && !self.stopped.get() {
             return Ok(VmState::Continue);
         }
+        self.signal.lower();
         // Code of a script that runs in nobody's name, such as a `__tostring`, has no limit but this one.
         let job = self.job()?;
         if let Some(stop) = job.verdict() {
@@ -190,6 +190,7 @@ struct Turn<'a>(&'a Watch);
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
+        self.0.signal.rest();
         *self.0.job.borrow_mut() = None;
     }
 }

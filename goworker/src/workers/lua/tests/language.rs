@@ -27,6 +27,11 @@ async fn ordinary_lua_runs() {
         ("return { string.find('a.b', '.', 1, true) }", "[2,2]"),
         ("return tostring(string.find('abc', ('z'):rep(40), 1, true))", "\"nil\""),
         ("print = function() return 'mine' end return print()", "\"mine\""),
+        ("print = function() return 'mine' end return load('return print()')()", "\"mine\""),
+        ("_G.x = 4 return x + _G.x", "8"),
+        ("_G.tostring = function() return 'mine' end return load('return tostring(1)')()", "\"mine\""),
+        ("local t = { 3, 1, 2 } table.sort(t) return t", "[1,2,3]"),
+        ("return tostring(json.null)", "\"null\""),
     ] {
         assert_eq!(output(script, "{}").await, expected, "{script}");
     }

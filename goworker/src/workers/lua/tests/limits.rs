@@ -22,12 +22,20 @@ const BOMBS: &[(&str, &str)] = &[
     ("pattern-pcall", "while true do pcall(string.gsub, ('a'):rep(3000), ('.-'):rep(20) .. 'b', '') end"),
     ("tostring", "error(setmetatable({}, { __tostring = function() while true do end end }))"),
     ("late-success", "pcall(function() while true do end end) return 'fine'"),
+    (
+        "compare",
+        "local a, b = ('x'):rep(2000000) .. 'a', ('x'):rep(2000000) .. 'b'
+         local t = {} for i = 1, 100000 do t[i] = i % 2 == 0 and a or b end table.sort(t)",
+    ),
+    ("long-steps", "local s = ('x'):rep(20000000) while true do s:reverse() end"),
+    ("encode", "local t = { 1 } for i = 1, 21 do t = { t, t } end while true do pcall(json.encode, t) end"),
+    ("result", "local t = {} for i = 1, 100 do t = { t, t } end return t"),
     ("log", "while true do log.debug('again') end"),
 ];
 
 #[tokio::test]
 async fn every_endless_script_is_stopped_at_its_deadline() {
-    let bench = Bench::new(&[]).await;
+    let bench = Bench::new(&[("quick.lua", "return 1")]).await;
     for (name, script) in BOMBS {
         bench.write(&format!("{name}.lua"), script);
         let started = Instant::now();
@@ -35,6 +43,10 @@ async fn every_endless_script_is_stopped_at_its_deadline() {
         let took = started.elapsed();
         assert_eq!(show(outcome), "retry: timed out after 200ms", "{name}");
         assert!(took < LIMIT + SLACK, "{name} took {took:?}");
+        // Its thread is free again, not only its slot.
+        assert_eq!(show(bench.run("quick", "{}").await), "done 1", "after {name}");
+        eprintln!("{name}: slot {:?}, thread {:?}", took - LIMIT, started.elapsed() - LIMIT);
+        assert!(started.elapsed() < LIMIT + SLACK, "{name} held its thread for {:?}", started.elapsed());
     }
 }
 
@@ -74,6 +86,13 @@ async fn memory_is_bounded_whatever_the_script_catches() {
         assert_eq!(shown, "retry: the script needs more memory than its limit of 64MiB", "{name}");
         assert_eq!(show(bench.run("fine", "{}").await), "done 10000000", "after {name}");
     }
+}
+
+#[tokio::test]
+async fn a_result_that_unfolds_to_no_end_is_refused() {
+    let bench = Bench::new(&[("test.lua", "local t = { ('x'):rep(1000) } for i = 1, 60 do t = { t, t } end return t")]).await;
+    let shown = show(bench.run("test", "{}").await);
+    assert!(shown.starts_with("failed: result[1]") && shown.ends_with(": more than 16 MiB of JSON up to here"), "{shown}");
 }
 
 #[tokio::test]
