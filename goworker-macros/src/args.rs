@@ -1,144 +1,207 @@
-//! What stands in the brackets: `#[worker(name = "..")]`, `#[config(default = .., range = ..)]`.
+//! What stands in the brackets: `#[provider(..)]`, `#[worker(..)]`, `#[config(..)]`, `#[state]`.
 
 use proc_macro2::TokenStream;
-use quote::ToTokens;
-use syn::meta::ParseNestedMeta;
 use syn::parse::Parser;
-use syn::spanned::Spanned;
-use syn::{Attribute, Error, Expr, LitStr};
+use syn::punctuated::Punctuated;
+use syn::{Expr, ExprLit, ExprRange, Lit, LitStr, Meta, Path, Token};
 
-use crate::component::Kind;
+use crate::faults::Faults;
 
-/// Collects faults, so that one compile tells them all.
-#[derive(Default)]
-pub(crate) struct Faults(Option<Error>);
+/// The attribute that was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Attribute {
+    Provider,
+    Worker,
+}
 
-impl Faults {
-    pub(crate) fn at(&mut self, place: impl ToTokens, message: impl std::fmt::Display) {
-        self.add(Error::new_spanned(place, message));
-    }
+/// What the struct becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Provider,
+    Queue,
+    Worker,
+}
 
-    pub(crate) fn add(&mut self, error: Error) {
-        match &mut self.0 {
-            Some(first) => first.combine(error),
-            None => self.0 = Some(error),
+impl Attribute {
+    /// The attribute as written.
+    pub(crate) fn written(self) -> &'static str {
+        match self {
+            Attribute::Provider => "#[provider]",
+            Attribute::Worker => "#[worker]",
         }
     }
 
-    pub(crate) fn into_tokens(self) -> TokenStream {
-        self.0.map(|error| error.to_compile_error()).unwrap_or_default()
+    fn known(self) -> &'static str {
+        match self {
+            Attribute::Provider => "`#[provider]` knows `queue` and `name = \"..\"`",
+            Attribute::Worker => "`#[worker]` knows `name = \"..\"`",
+        }
     }
 }
 
-/// The arguments of `#[worker(..)]` or `#[provider(..)]`.
-#[derive(Default)]
-pub(crate) struct KindArgs {
+/// The arguments of `#[provider(..)]` or `#[worker(..)]`.
+pub(crate) struct Args {
+    pub(crate) role: Role,
     pub(crate) name: Option<LitStr>,
-    pub(crate) queue: bool,
 }
 
-impl KindArgs {
-    pub(crate) fn parse(kind: Kind, tokens: TokenStream, faults: &mut Faults) -> Self {
-        let mut args = KindArgs::default();
-        let parser = syn::meta::parser(|meta: ParseNestedMeta| {
-            if meta.path.is_ident("name") {
-                let name: LitStr = meta.value()?.parse()?;
-                if args.name.is_some() {
-                    faults.at(&meta.path, "`name` is given twice");
-                } else if !is_kind_name(&name.value()) {
-                    faults.at(&name, "a kind's name is lower case: a-z, 0-9, `_` and `-`, beginning with a letter");
-                } else {
-                    args.name = Some(name);
-                }
-            } else if meta.path.is_ident("queue") && kind == Kind::Provider {
-                if args.queue {
-                    faults.at(&meta.path, "`queue` is given twice");
-                }
-                args.queue = true;
-            } else if meta.path.is_ident("queue") {
-                faults.at(&meta.path, "only a provider can be a queue: `#[provider(queue)]`");
+impl Args {
+    pub(crate) fn parse(attribute: Attribute, tokens: TokenStream, faults: &mut Faults) -> Self {
+        let mut args = Args {
+            role: match attribute {
+                Attribute::Provider => Role::Provider,
+                Attribute::Worker => Role::Worker,
+            },
+            name: None,
+        };
+        for meta in list(tokens, attribute.known(), faults) {
+            if meta.path().is_ident("name") {
+                args.set_name(&meta, attribute, faults);
+            } else if meta.path().is_ident("queue") {
+                args.set_queue(&meta, attribute, faults);
             } else {
-                faults.at(&meta.path, format!("there is no such argument; known are {}", kind.known_arguments()));
-                skip_value(&meta)?;
+                unknown(meta.path(), attribute.known(), faults);
             }
-            Ok(())
-        });
-        if let Err(error) = parser.parse2(tokens) {
-            faults.add(error);
         }
         args
     }
-}
 
-fn is_kind_name(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-'))
-}
+    fn set_name(&mut self, meta: &Meta, attribute: Attribute, faults: &mut Faults) {
+        match value(meta) {
+            _ if self.name.is_some() => faults.at(meta.path(), "`name` is given twice; keep one"),
+            Some(Expr::Lit(ExprLit { lit: Lit::Str(name), .. })) if is_kind(&name.value()) => self.name = Some(name.clone()),
+            Some(Expr::Lit(ExprLit { lit: Lit::Str(name), .. })) => faults.at(name, format_args!("a name is {KIND}")),
+            _ => faults.at(meta, format_args!("`name` needs a text: `{}`", attribute.written().replace(']', "(name = \"..\")]"))),
+        }
+    }
 
-/// What `#[config(..)]` says of a field.
-#[derive(Default)]
-pub(crate) struct ConfigArgs {
-    pub(crate) default: Option<DefaultValue>,
-    pub(crate) range: Option<Expr>,
-}
-
-/// What holds if a setting is left out.
-pub(crate) enum DefaultValue {
-    /// `#[config(default)]`: the type's own.
-    OfType,
-    /// `#[config(default = expr)]`
-    Value(Expr),
-}
-
-impl ConfigArgs {
-    pub(crate) fn parse(&mut self, attribute: &Attribute, faults: &mut Faults) {
-        let result = attribute.parse_nested_meta(|meta| {
-            if meta.path.is_ident("default") {
-                let value =
-                    if meta.input.peek(syn::Token![=]) { DefaultValue::Value(meta.value()?.parse()?) } else { DefaultValue::OfType };
-                if self.default.replace(value).is_some() {
-                    faults.at(&meta.path, "`default` is given twice");
-                }
-            } else if meta.path.is_ident("range") {
-                let range: Expr = meta.value()?.parse()?;
-                if !matches!(range, Expr::Range(_)) {
-                    faults.at(&range, "a range is written `1..=100`");
-                } else if self.range.is_some() {
-                    faults.at(&meta.path, "`range` is given twice");
-                } else {
-                    self.range = Some(range);
-                }
-            } else {
-                faults.at(
-                    &meta.path,
-                    "there is no such key; known are `default` and `range`, as in `#[config(default = 85, range = 1..=100)]`",
-                );
-                skip_value(&meta)?;
-            }
-            Ok(())
-        });
-        if let Err(error) = result {
-            faults.add(error);
+    fn set_queue(&mut self, meta: &Meta, attribute: Attribute, faults: &mut Faults) {
+        match (attribute, meta) {
+            (Attribute::Worker, _) => faults.at(meta, "a worker stores no jobs: `queue` belongs to `#[provider(queue)]`"),
+            (Attribute::Provider, Meta::Path(path)) if self.role == Role::Queue => faults.at(path, "`queue` is given twice; keep one"),
+            (Attribute::Provider, Meta::Path(_)) => self.role = Role::Queue,
+            (Attribute::Provider, other) => faults.at(other, "`queue` takes nothing: `#[provider(queue)]`"),
         }
     }
 }
 
-/// Steps over the value of an unknown key, so that what follows is still read.
-fn skip_value(meta: &ParseNestedMeta) -> syn::Result<()> {
-    if meta.input.peek(syn::Token![=]) {
-        meta.value()?.parse::<Expr>()?;
-    } else if meta.input.peek(syn::token::Paren) {
-        meta.parse_nested_meta(|inner| skip_value(&inner))?;
-    }
-    Ok(())
+/// What a kind may look like: it is an identifier in RON.
+pub(crate) const KIND: &str = "written in lower case: `a` to `z`, then also `0` to `9` and `_`";
+
+/// Whether a config can name a kind so.
+pub(crate) fn is_kind(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
-/// `#[state]` takes nothing.
-pub(crate) fn check_state(attribute: &Attribute, faults: &mut Faults) {
-    if let Err(error) = attribute.meta.require_path_only() {
-        faults.add(Error::new(
-            error.span().join(attribute.span()).unwrap_or(error.span()),
-            "`#[state]` takes no arguments: the field begins as its type's default",
-        ));
+/// What the attributes of one field say.
+#[derive(Default)]
+pub(crate) struct FieldArgs {
+    /// The `default` of `#[config(..)]`.
+    pub(crate) default: Option<DefaultArg>,
+    /// The `range` of `#[config(..)]`.
+    pub(crate) range: Option<ExprRange>,
+    /// Whether `#[config]` is there.
+    config: bool,
+    /// Whether `#[state]` is there.
+    pub(crate) state: bool,
+}
+
+/// `default` or `default = ..`.
+pub(crate) enum DefaultArg {
+    /// The default of its type.
+    OfType,
+    /// This value.
+    Value(Expr),
+}
+
+const CONFIG: &str = "`#[config]` knows `default`, `default = ..` and `range = ..`";
+
+impl FieldArgs {
+    pub(crate) fn parse(attributes: &[syn::Attribute], faults: &mut Faults) -> Self {
+        let mut args = FieldArgs::default();
+        for attribute in attributes {
+            if attribute.path().is_ident("state") {
+                args.set_state(attribute, faults);
+            } else if attribute.path().is_ident("config") {
+                args.set_config(attribute, faults);
+            } else if attribute.path().is_ident("cfg") {
+                faults.at(attribute, "a field is there always or never: put `#[cfg]` on the whole struct");
+            }
+        }
+        args
     }
+
+    fn set_state(&mut self, attribute: &syn::Attribute, faults: &mut Faults) {
+        match &attribute.meta {
+            Meta::Path(_) if self.state => faults.at(attribute, "`#[state]` is given twice; keep one"),
+            Meta::Path(_) => {}
+            _ => faults.at(attribute, "`#[state]` takes nothing: the field starts as `Default::default()`; `init` can set it"),
+        }
+        self.state = true;
+        self.refuse_both(attribute, faults);
+    }
+
+    fn set_config(&mut self, attribute: &syn::Attribute, faults: &mut Faults) {
+        self.config = true;
+        self.refuse_both(attribute, faults);
+        let tokens = match &attribute.meta {
+            Meta::Path(_) => return,
+            Meta::List(list) => list.tokens.clone(),
+            Meta::NameValue(_) => return faults.at(attribute, format_args!("write `#[config(..)]`; {CONFIG}")),
+        };
+        for meta in list(tokens, CONFIG, faults) {
+            if meta.path().is_ident("default") {
+                self.set_default(&meta, faults);
+            } else if meta.path().is_ident("range") {
+                self.set_range(&meta, faults);
+            } else {
+                unknown(meta.path(), CONFIG, faults);
+            }
+        }
+    }
+
+    fn refuse_both(&self, attribute: &syn::Attribute, faults: &mut Faults) {
+        if self.config && self.state {
+            faults.at(attribute, "a field is either a setting (`#[config]`) or not (`#[state]`); keep one");
+        }
+    }
+
+    fn set_default(&mut self, meta: &Meta, faults: &mut Faults) {
+        if self.default.is_some() {
+            return faults.at(meta.path(), "`default` is given twice; keep one");
+        }
+        match (meta, value(meta)) {
+            (_, Some(value)) => self.default = Some(DefaultArg::Value(value.clone())),
+            (Meta::Path(_), _) => self.default = Some(DefaultArg::OfType),
+            _ => faults.at(meta, "write `default = ..`, or `default` for the default of the type"),
+        }
+    }
+
+    fn set_range(&mut self, meta: &Meta, faults: &mut Faults) {
+        match value(meta) {
+            _ if self.range.is_some() => faults.at(meta.path(), "`range` is given twice; keep one"),
+            Some(Expr::Range(range)) => self.range = Some(range.clone()),
+            Some(other) => faults.at(other, "`range` needs a range, such as `1..=100` or `1..`"),
+            None => faults.at(meta, "`range` needs a range: `range = 1..=100`"),
+        }
+    }
+}
+
+/// The entries of a comma-separated list; what comes after a fault of syntax is lost.
+fn list(tokens: TokenStream, known: &str, faults: &mut Faults) -> Punctuated<Meta, Token![,]> {
+    Punctuated::parse_terminated.parse2(tokens).unwrap_or_else(|error| {
+        faults.note(syn::Error::new(error.span(), format_args!("{error}; {known}")));
+        Punctuated::new()
+    })
+}
+
+fn value(meta: &Meta) -> Option<&Expr> {
+    match meta {
+        Meta::NameValue(pair) => Some(&pair.value),
+        _ => None,
+    }
+}
+
+fn unknown(path: &Path, known: &str, faults: &mut Faults) {
+    faults.at(path, format_args!("there is no `{}` here; {known}", crate::text::text(path)));
 }

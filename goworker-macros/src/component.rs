@@ -1,242 +1,243 @@
-//! The model of a plugin: what the attribute and the struct say together, with every fault noted.
+//! Arguments and item together, checked: behind this nothing can be wrong.
 
 use proc_macro2::TokenStream;
-use syn::{Attribute, Expr, ExprLit, Field, Fields, Ident, Item, ItemStruct, Lit, LitStr, Meta, Type, Visibility};
+use quote::quote;
+use syn::ext::IdentExt;
+use syn::{
+    Attribute, Expr, ExprLit, ExprUnary, Fields, GenericArgument, Ident, ItemStruct, Lit, LitStr, Meta, PathArguments, Type, UnOp,
+    Visibility,
+};
 
-use crate::args::{ConfigArgs, DefaultValue, Faults, KindArgs, check_state};
+use crate::args::{Args, DefaultArg, FieldArgs, KIND, Role, is_kind};
+use crate::faults::Faults;
+use crate::text::text;
 
-/// Which attribute it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Provider,
-    Worker,
-}
-
-impl Kind {
-    pub(crate) fn attribute(self) -> &'static str {
-        match self {
-            Kind::Provider => "#[provider]",
-            Kind::Worker => "#[worker]",
-        }
-    }
-
-    pub(crate) fn known_arguments(self) -> &'static str {
-        match self {
-            Kind::Provider => "`name = \"..\"` and `queue`",
-            Kind::Worker => "`name = \"..\"`",
-        }
-    }
-
-    /// Settings that every entry of this kind has; the core takes them before the plugin sees its own.
-    fn common_settings(self) -> &'static [&'static str] {
-        match self {
-            Kind::Provider => &["into", "lease", "keep", "rate"],
-            Kind::Worker => &["concurrency", "timeout", "retry"],
-        }
-    }
-}
-
-/// A plugin, as far as it could be understood.
+/// A struct that becomes a plugin.
 pub(crate) struct Component {
-    pub(crate) kind: Kind,
-    pub(crate) queue: bool,
-    /// The kind's name in a config.
-    pub(crate) name: String,
-    pub(crate) doc: String,
-    pub(crate) visibility: Visibility,
+    pub(crate) role: Role,
+    pub(crate) vis: Visibility,
     pub(crate) ident: Ident,
+    /// What a config calls it.
+    pub(crate) kind: String,
+    pub(crate) doc: String,
     pub(crate) settings: Vec<Setting>,
-    pub(crate) state: Vec<Ident>,
-    /// How the struct is built: `X`, or `X { .. }`.
-    pub(crate) is_unit: bool,
+    pub(crate) state: Vec<State>,
 }
 
-/// A field that is set in the config.
+/// A field that a config sets.
 pub(crate) struct Setting {
     pub(crate) ident: Ident,
-    pub(crate) ty: Type,
+    /// What a config calls it.
+    pub(crate) name: String,
     pub(crate) doc: String,
+    /// The doc comment as written, for the config struct.
     pub(crate) doc_attributes: Vec<Attribute>,
-    pub(crate) default: Option<DefaultValue>,
-    pub(crate) range: Option<Expr>,
+    pub(crate) ty: Type,
+    /// What it is if a config leaves it out; `None` if it must not.
+    pub(crate) fallback: Option<Fallback>,
+    pub(crate) range: Option<Range>,
 }
 
-/// The user's item without our attributes, and the plugin if there is enough to make one of.
-pub(crate) struct Understood {
-    pub(crate) item: TokenStream,
-    pub(crate) component: Option<Component>,
+/// What a setting is if it is left out.
+pub(crate) struct Fallback {
+    pub(crate) value: TokenStream,
+    /// The value as written.
+    pub(crate) text: String,
+    /// Whether it is written in RON as it is in Rust.
+    pub(crate) is_ron: bool,
 }
 
-pub(crate) fn understand(kind: Kind, args: TokenStream, item: TokenStream, faults: &mut Faults) -> Understood {
-    let args = KindArgs::parse(kind, args, faults);
-    match syn::parse2::<Item>(item.clone()) {
-        Ok(Item::Struct(mut item)) => {
-            let component = Component::new(kind, args, &mut item, faults);
-            Understood { item: quote::quote!(#item), component }
-        }
-        Ok(other) => {
-            faults.at(first_token(&other), format!("`{}` goes on a struct with named fields, the plugin's settings", kind.attribute()));
-            Understood { item, component: None }
-        }
-        Err(error) => {
-            faults.add(error);
-            Understood { item, component: None }
-        }
-    }
+/// What a setting may be.
+pub(crate) struct Range {
+    pub(crate) value: TokenStream,
+    /// The range as written.
+    pub(crate) text: String,
+    /// Whether the setting is an `Option`: the range then holds for what is in it.
+    pub(crate) optional: bool,
 }
 
-/// An error about a whole item is shown at its keyword or name: underlining all of its lines helps nobody.
-fn first_token(item: &Item) -> TokenStream {
-    match item {
-        Item::Fn(function) => {
-            let ident = &function.sig.ident;
-            quote::quote!(#ident)
-        }
-        Item::Enum(item) => {
-            let ident = &item.ident;
-            quote::quote!(#ident)
-        }
-        other => quote::quote!(#other),
-    }
+/// A field that no config sets.
+pub(crate) struct State {
+    pub(crate) ident: Ident,
+    pub(crate) ty: Type,
 }
 
 impl Component {
-    fn new(kind: Kind, args: KindArgs, item: &mut ItemStruct, faults: &mut Faults) -> Option<Self> {
-        let doc = doc_text(&item.attrs);
+    /// Checks the whole struct and notes every fault. `None` if its fields cannot be those of a config struct.
+    pub(crate) fn check(args: Args, item: &ItemStruct, faults: &mut Faults) -> Option<Self> {
+        let doc = doc(&item.attrs);
         if doc.is_empty() {
-            faults.at(&item.ident, "add a doc comment (`/// ..`): `goworker list` shows its first line");
+            faults.at(&item.ident, "a plugin needs a doc comment: `goworker list` shows it");
         }
-        let generic = !item.generics.params.is_empty();
-        if generic {
-            faults.at(&item.generics, "a plugin is built by its name in a config, so it cannot be generic");
-        }
-        let mut component = Component {
-            kind,
-            queue: args.queue,
-            name: args.name.as_ref().map_or_else(|| item.ident.to_string().to_lowercase(), LitStr::value),
-            doc,
-            visibility: item.vis.clone(),
-            ident: item.ident.clone(),
-            settings: Vec::new(),
-            state: Vec::new(),
-            is_unit: matches!(item.fields, Fields::Unit),
-        };
-        match &mut item.fields {
-            Fields::Named(fields) => fields.named.iter_mut().for_each(|field| component.add_field(field, faults)),
-            Fields::Unit => {}
-            Fields::Unnamed(fields) => {
-                faults.at(&*fields, "name the fields: settings are looked up by field name");
-                strip(fields.unnamed.iter_mut());
-                return None;
-            }
-        }
-        (!generic).then_some(component)
+        let kind = kind(&args, &item.ident, faults);
+        let concrete = is_concrete(item, faults);
+        let (settings, state) = fields(args.role, &item.fields, faults)?;
+        concrete.then(|| Component { role: args.role, vis: item.vis.clone(), ident: item.ident.clone(), kind, doc, settings, state })
     }
+}
 
-    fn add_field(&mut self, field: &mut Field, faults: &mut Faults) {
-        let Some(ident) = field.ident.clone() else { return };
-        let mut config = ConfigArgs::default();
-        let mut state = None;
-        let mut has_config = false;
-        for attribute in &field.attrs {
-            if attribute.path().is_ident("config") {
-                has_config = true;
-                config.parse(attribute, faults);
-            } else if attribute.path().is_ident("state") {
-                check_state(attribute, faults);
-                if state.replace(attribute.clone()).is_some() {
-                    faults.at(attribute, "`#[state]` is given twice");
+fn kind(args: &Args, ident: &Ident, faults: &mut Faults) -> String {
+    if let Some(name) = &args.name {
+        return name.value();
+    }
+    let kind = ident.unraw().to_string().to_lowercase();
+    if !is_kind(&kind) {
+        faults.at(ident, format_args!("a name in a config is {KIND}; give one: `name = \"..\"`"));
+    }
+    kind
+}
+
+fn is_concrete(item: &ItemStruct, faults: &mut Faults) -> bool {
+    let generics = &item.generics;
+    if generics.lifetimes().next().is_some() {
+        faults.at(generics, "a plugin lives as long as the program: it owns what it has, so it has no lifetimes");
+    } else if !generics.params.is_empty() {
+        faults.at(generics, "a plugin is built by its name in a config, so it cannot be generic");
+    }
+    generics.params.is_empty()
+}
+
+fn fields(role: Role, fields: &Fields, faults: &mut Faults) -> Option<(Vec<Setting>, Vec<State>)> {
+    let (mut settings, mut state) = (Vec::new(), Vec::new());
+    match fields {
+        Fields::Unit => {}
+        Fields::Unnamed(tuple) => {
+            faults.at(tuple, "name the fields: a config sets them by name");
+            return None;
+        }
+        Fields::Named(named) => {
+            for field in &named.named {
+                let ident = field.ident.clone()?;
+                let args = FieldArgs::parse(&field.attrs, faults);
+                if args.state {
+                    state.push(State { ident, ty: field.ty.clone() });
+                } else {
+                    settings.push(setting(role, ident, field, args, faults));
                 }
             }
         }
-        if let Some(state) = state {
-            if has_config {
-                faults.at(&state, "a field is either configuration or state: keep one of `#[config]` and `#[state]`");
-            }
-            self.state.push(ident);
-        } else {
-            self.add_setting(field, ident, config, faults);
-        }
-        strip([field].into_iter());
     }
+    Some((settings, state))
+}
 
-    fn add_setting(&mut self, field: &Field, ident: Ident, config: ConfigArgs, faults: &mut Faults) {
-        let name = ident.to_string();
-        let doc = doc_text(&field.attrs);
-        if doc.is_empty() {
-            faults.at(&ident, "add a doc comment (`/// ..`): `goworker describe` shows it; or mark the field `#[state]`");
-        }
-        if self.kind.common_settings().contains(&name.as_str()) {
-            let kind = if self.kind == Kind::Worker { "worker" } else { "provider" };
-            faults.at(&ident, format!("every {kind} has a setting `{name}` already; choose another name"));
-        }
-        if let Some(range) = config.range.as_ref().filter(|_| is_option(&field.ty)) {
-            faults.at(range, "an `Option` has no range; give the setting a default instead");
-        }
-        let doc_attributes = field.attrs.iter().filter(|attribute| attribute.path().is_ident("doc")).cloned().collect();
-        self.settings.push(Setting { ident, ty: field.ty.clone(), doc, doc_attributes, default: config.default, range: config.range });
+fn setting(role: Role, ident: Ident, field: &syn::Field, args: FieldArgs, faults: &mut Faults) -> Setting {
+    let name = ident.unraw().to_string();
+    let doc = doc(&field.attrs);
+    if doc.is_empty() {
+        faults.at(&ident, "a setting needs a doc comment: `goworker describe` shows it (or is it `#[state]`?)");
+    }
+    if let Some(common) = common(role).iter().find(|common| **common == name) {
+        faults.at(&ident, format_args!("`{common}` is a setting that every {} has already; call it something else", noun(role)));
+    }
+    let ty = field.ty.clone();
+    let fallback = fallback(&ty, args.default);
+    let range = args.range.map(|range| {
+        let bound = in_option(&ty).unwrap_or(&ty);
+        let start = range.start.as_deref().map(|start| converted(bound, start));
+        let end = range.end.as_deref().map(|end| converted(bound, end));
+        let limits = &range.limits;
+        Range { value: quote!(#start #limits #end), text: text(&range), optional: in_option(&ty).is_some() }
+    });
+    let doc_attributes = field.attrs.iter().filter(|attribute| attribute.path().is_ident("doc")).cloned().collect();
+    Setting { ident, name, doc, doc_attributes, ty, fallback, range }
+}
+
+/// The settings that the core takes out of an entry before the plugin sees it.
+fn common(role: Role) -> &'static [&'static str] {
+    match role {
+        Role::Worker => &["concurrency", "timeout", "retry"],
+        Role::Provider | Role::Queue => &["into", "lease", "keep", "rate"],
     }
 }
 
-impl Setting {
-    /// The default as RON text, as it is shown to users.
-    pub(crate) fn default_text(&self) -> Option<String> {
-        match &self.default {
-            Some(DefaultValue::Value(expr)) => Some(source(expr)),
-            Some(DefaultValue::OfType) => Some("(the type's default)".to_owned()),
-            None => is_option(&self.ty).then(|| "None".to_owned()),
+fn noun(role: Role) -> &'static str {
+    match role {
+        Role::Worker => "worker",
+        Role::Provider | Role::Queue => "provider",
+    }
+}
+
+fn fallback(ty: &Type, written: Option<DefaultArg>) -> Option<Fallback> {
+    match (written, in_option(ty)) {
+        (Some(DefaultArg::Value(value)), inner) if is_literal(&value) => {
+            let converted = converted(inner.unwrap_or(ty), &value);
+            let converted = if inner.is_some() { quote!(::core::option::Option::Some(#converted)) } else { converted };
+            Some(Fallback { value: converted, text: text(&value), is_ron: true })
         }
+        (Some(DefaultArg::Value(value)), _) => Some(Fallback { value: quote!(#value), text: text(&value), is_ron: false }),
+        (_, Some(_)) => Some(Fallback { value: quote!(::core::option::Option::None), text: "None".to_owned(), is_ron: true }),
+        (Some(DefaultArg::OfType), None) => {
+            let value = quote!(<#ty as ::core::default::Default>::default());
+            Some(Fallback { value, text: "Default::default()".to_owned(), is_ron: false })
+        }
+        (None, None) => None,
     }
 }
 
-fn strip<'a>(fields: impl Iterator<Item = &'a mut Field>) {
-    for field in fields {
-        field.attrs.retain(|attribute| !attribute.path().is_ident("config") && !attribute.path().is_ident("state"));
+/// A value of `ty`, as a person writes it: a text becomes what the type makes of it, everything else stays as it is.
+fn converted(ty: &Type, value: &Expr) -> TokenStream {
+    match value {
+        Expr::Lit(ExprLit { lit: Lit::Str(literal), .. }) if has_unit(ty) => checked_when_compiled(ty, literal),
+        Expr::Lit(ExprLit { lit: Lit::Str(literal), .. }) => quote!(::core::convert::Into::into(#literal)),
+        other => quote!(#other),
     }
 }
 
-/// The lines of a doc comment, without the space that follows `///`.
-fn doc_text(attributes: &[Attribute]) -> String {
-    let line = |attribute: &Attribute| match &attribute.meta {
-        Meta::NameValue(meta) if meta.path.is_ident("doc") => match &meta.value {
-            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
+/// An item is checked even by `cargo check`; a `const` block is not.
+fn checked_when_compiled(ty: &Type, literal: &LitStr) -> TokenStream {
+    quote!({
+        const VALUE: #ty = <#ty>::literal(#literal);
+        VALUE
+    })
+}
+
+fn is_literal(value: &Expr) -> bool {
+    match value {
+        Expr::Lit(_) => true,
+        Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) => is_literal(expr),
+        _ => false,
+    }
+}
+
+/// Whether the type is one of `goworker::units`.
+fn has_unit(ty: &Type) -> bool {
+    last_segment(ty).is_some_and(|segment| segment.ident == "Dur" || segment.ident == "Size")
+}
+
+/// The `T` of an `Option<T>`.
+fn in_option(ty: &Type) -> Option<&Type> {
+    let segment = last_segment(ty).filter(|segment| segment.ident == "Option")?;
+    match &segment.arguments {
+        PathArguments::AngleBracketed(arguments) => match arguments.args.first() {
+            Some(GenericArgument::Type(inner)) => Some(inner),
             _ => None,
         },
         _ => None,
-    };
-    let lines: Vec<String> = attributes.iter().filter_map(line).map(|line| line.strip_prefix(' ').unwrap_or(&line).to_owned()).collect();
-    lines.join("\n").trim().to_owned()
+    }
 }
 
-pub(crate) fn is_option(ty: &Type) -> bool {
-    last_segment(ty).is_some_and(|ident| ident == "Option")
-}
-
-/// The name of a type, without its path.
-pub(crate) fn last_segment(ty: &Type) -> Option<&Ident> {
+fn last_segment(ty: &Type) -> Option<&syn::PathSegment> {
     match ty {
-        Type::Path(path) => path.path.segments.last().map(|segment| &segment.ident),
+        Type::Path(path) => path.path.segments.last(),
         _ => None,
     }
 }
 
-/// Code as a person would write it: tokens print with a space between any two.
-pub(crate) fn source(tokens: impl quote::ToTokens) -> String {
-    let mut text = tokens.to_token_stream().to_string();
-    for (spaced, close) in [
-        (" :: ", "::"),
-        (" < ", "<"),
-        (" >", ">"),
-        (" , ", ", "),
-        (" ..= ", "..="),
-        (" .. ", ".."),
-        ("- ", "-"),
-        ("& ", "&"),
-        (" (", "("),
-        ("( ", "("),
-        (" )", ")"),
-    ] {
-        text = text.replace(spaced, close);
+/// The text of the doc comments.
+fn doc(attributes: &[Attribute]) -> String {
+    let lines: Vec<String> = attributes.iter().filter_map(doc_line).collect();
+    lines.join("\n").trim().to_owned()
+}
+
+fn doc_line(attribute: &Attribute) -> Option<String> {
+    match &attribute.meta {
+        Meta::NameValue(pair) if pair.path.is_ident("doc") => match &pair.value {
+            Expr::Lit(ExprLit { lit: Lit::Str(line), .. }) => {
+                let line = line.value();
+                Some(line.strip_prefix(' ').unwrap_or(&line).to_owned())
+            }
+            _ => None,
+        },
+        _ => None,
     }
-    text
 }

@@ -1,24 +1,28 @@
-//! `#[provider]` and `#[worker]`: a struct becomes a plugin with a config struct, a factory and documentation.
+//! `#[provider]` and `#[worker]`: a struct becomes a plugin of goworker.
 //!
-//! The way of a struct through this crate: `args` reads the brackets, `component` turns brackets and struct into a
-//! model that is valid by construction and collects every fault, `expand` writes the code.
+//! Use them as `goworker::provider` and `goworker::worker`, where they are described.
+//!
+//! The way of the tokens: `args` parses what is in the brackets, `component` checks it together with the item and notes
+//! all faults, `expand` writes what is valid. Everything that a macro does can be written by hand: see the snapshots.
 
 mod args;
 mod component;
 mod expand;
+mod faults;
+mod text;
 
 use proc_macro::TokenStream;
 
-use component::Kind;
+use args::Attribute;
 
-/// Makes a struct a worker. Described at `goworker::worker`.
-#[proc_macro_attribute]
-pub fn worker(args: TokenStream, item: TokenStream) -> TokenStream {
-    expand::expand(Kind::Worker, args.into(), item.into()).into()
-}
-
-/// Makes a struct a provider. Described at `goworker::provider`.
+/// Makes a struct a kind of provider. Described at its re-export, `goworker::provider`.
 #[proc_macro_attribute]
 pub fn provider(args: TokenStream, item: TokenStream) -> TokenStream {
-    expand::expand(Kind::Provider, args.into(), item.into()).into()
+    expand::expand(Attribute::Provider, args.into(), item.into()).into()
+}
+
+/// Makes a struct a kind of worker. Described at its re-export, `goworker::worker`.
+#[proc_macro_attribute]
+pub fn worker(args: TokenStream, item: TokenStream) -> TokenStream {
+    expand::expand(Attribute::Worker, args.into(), item.into()).into()
 }

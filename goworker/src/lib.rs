@@ -48,5 +48,6 @@ pub mod __private {
     pub use inventory;
 
     pub use crate::registry::{Origin, Registration};
+    pub use crate::settings::shown::{InRon, InRust, Shown};
     pub use crate::settings::{Field, Reader, Settings};
 }

@@ -6,6 +6,7 @@ mod command_line;
 mod config;
 mod crashes;
 mod lua;
+mod macros;
 mod manager;
 mod parts;
 

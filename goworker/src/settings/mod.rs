@@ -6,6 +6,7 @@
 mod diagnostic;
 mod reader;
 mod secret;
+pub(crate) mod shown;
 mod source;
 mod value;
 
