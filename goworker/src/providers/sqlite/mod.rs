@@ -3,7 +3,7 @@
 //! Accepted means on the disk. Several processes may use the file at once: a daemon runs the jobs that the command line
 //! enqueues. Anyone can look into it with standard tools: `sqlite3 jobs.db "SELECT * FROM jobs"`.
 //!
-//! From outside in: this file is the plugin, [`file`] what each call becomes, [`writer`] the thread that writes, [`store`]
+//! From outside in: this file is the plugin, [`file`](mod@file) what each call becomes, [`writer`] the thread that writes, [`store`]
 //! its transactions, [`read`] the questions, [`open`] and [`schema`] the file itself.
 
 mod accept;

@@ -101,6 +101,17 @@ async fn two_handles_on_one_file_see_each_others_jobs() {
 }
 
 #[tokio::test]
+async fn who_waits_hears_of_a_time_that_another_process_sets() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = (open(folder.path()).await, open(folder.path()).await);
+    let mut delayed = Job::new("delayed".parse().unwrap(), "work");
+    delayed.delay = Some(goworker::units::Dur::millis(150));
+    let delayed = [Arc::new(delayed)];
+    let (batch, accepted) = tokio::join!(next(&one, 1), two.enqueue(&delayed, None));
+    assert_eq!((names(&batch), accepted.unwrap()), (vec!["delayed"], vec![Enqueued::Created]));
+}
+
+#[tokio::test]
 async fn the_jobs_of_an_owner_that_vanished_are_taken_up_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let mut setup = Setup::new("jobs", folder.path());

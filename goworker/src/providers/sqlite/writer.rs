@@ -109,7 +109,7 @@ struct Pen {
     identity: Identity,
     clock: Clock,
     inbox: Arc<Inbox>,
-    waiting: Vec<(Option<Vec<String>>, oneshot::Sender<()>)>,
+    waiting: Vec<Waiting>,
     /// Whether notices are of interest: someone waits.
     listening: Arc<AtomicBool>,
     notice: Option<Notice>,
@@ -123,10 +123,17 @@ struct Pen {
     stopped: Option<String>,
 }
 
+/// Someone who waits for jobs, and has been told when something is due.
+struct Waiting {
+    types: Option<Vec<String>>,
+    due: Option<i64>,
+    wake: oneshot::Sender<()>,
+}
+
 impl Pen {
     fn run(mut self) {
         loop {
-            self.waiting.retain(|(_, wake)| !wake.is_closed());
+            self.waiting.retain(|waiting| !waiting.wake.is_closed());
             self.listening.store(!self.waiting.is_empty(), Ordering::Release);
             let next = self.inbox.next(self.pause());
             let paused = matches!(next, Next::Pause);
@@ -218,27 +225,27 @@ impl Pen {
         if stirred.is_empty() || self.waiting.is_empty() {
             return;
         }
-        let concerns = |types: &Option<Vec<String>>| types.as_ref().is_none_or(|types| types.iter().any(|name| stirred.contains(name)));
-        for (_, wake) in self.waiting.extract_if(.., |(types, _)| concerns(types)) {
-            let _ = wake.send(());
-        }
+        // Dropped, they let go the one who waits.
+        self.waiting.retain(|Waiting { types, .. }| types.as_ref().is_some_and(|types| !types.iter().any(|name| stirred.contains(name))));
     }
 
     /// Takes in someone who waits, unless there is something for them already.
     fn receive(&mut self, waiter: Waiter) {
+        if self.stopped.is_some() {
+            return;
+        }
         self.start_listening();
         let Waiter { types, wake, next } = waiter;
-        match self.finds(types.as_deref()).and_then(|found| if found { Ok(None) } else { self.store.next_instant().map(Some) }) {
-            Ok(Some(instant)) => {
-                self.waiting.push((types, wake));
-                let _ = next.send(instant);
+        match self.outlook(types.as_deref()) {
+            Ok(Outlook::Nothing { due }) => {
+                self.waiting.push(Waiting { types, due, wake });
+                let _ = next.send(due);
+                // A change may have been told of before anyone listened, and become readable only now.
+                self.relook = Some(0);
             }
-            // Dropped, they let go the one who waits.
-            Ok(None) => drop((wake, next)),
-            Err(error) => {
-                drop((wake, next));
-                self.note(&error);
-            }
+            // Dropped, it lets go the one who waits.
+            Ok(Outlook::Jobs) => {}
+            Err(error) => self.note(&error),
         }
     }
 
@@ -279,18 +286,33 @@ impl Pen {
     }
 
     fn wake_for_found(&mut self) {
-        for (types, wake) in std::mem::take(&mut self.waiting) {
-            match self.finds(types.as_deref()) {
-                Ok(false) => self.waiting.push((types, wake)),
-                Ok(true) => drop(wake),
+        for waiting in std::mem::take(&mut self.waiting) {
+            match self.outlook(waiting.types.as_deref()) {
+                // At the time that they were told they look by themselves.
+                Ok(Outlook::Nothing { due }) if !is_earlier(due, waiting.due) => self.waiting.push(waiting),
+                Ok(_) => {}
                 Err(error) => self.note(&error),
             }
         }
     }
 
-    /// Whether a fetch would bring jobs of these types, or could after it has brought some back.
-    fn finds(&mut self, types: Option<&[String]>) -> Result<bool> {
+    fn outlook(&mut self, types: Option<&[String]>) -> Result<Outlook> {
         self.store.now = self.clock.now().as_millis();
-        Ok(self.store.has_ready(types)? || self.store.needs_recovery()?)
+        if self.store.has_ready(types)? || self.store.needs_recovery()? {
+            return Ok(Outlook::Jobs);
+        }
+        self.store.next_instant().map(|due| Outlook::Nothing { due })
     }
+}
+
+/// What someone who wants jobs can hope for.
+enum Outlook {
+    /// A fetch would bring some, or could after it has brought some back.
+    Jobs,
+    /// Nothing before something is due.
+    Nothing { due: Option<i64> },
+}
+
+fn is_earlier(due: Option<i64>, told: Option<i64>) -> bool {
+    due.is_some_and(|due| told.is_none_or(|told| due < told))
 }
