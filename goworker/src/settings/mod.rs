@@ -18,7 +18,7 @@ pub(crate) use source::{SourceText, Span};
 pub(crate) use value::{elements, explain, extensions, read};
 
 pub use diagnostic::{Diagnostic, Report, Severity};
-pub use reader::Reader;
+pub use reader::{Reader, Setting};
 pub use secret::Secret;
 
 /// A struct that can be read from the fields of a config entry, `kind(field: value, ..)`.
