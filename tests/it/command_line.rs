@@ -40,7 +40,7 @@ fn the_quickstart_runs_again_and_again() {
         let (summary, talk) = (text(&output.stdout), text(&output.stderr));
         // Two of the samples are made to fail, which the exit code tells.
         assert_eq!(output.status.code(), Some(1), "{talk}");
-        assert!(summary.starts_with("done: 9, dead: 2"), "{summary}");
+        assert!(summary.starts_with("9 done, 2 dead"), "{summary}");
         assert!(talk.contains("card declined: 9999 is over the limit"), "{talk}");
         assert_eq!(sandbox.read("config/run/failed.jsonl").lines().count(), 2 * round);
     }
@@ -124,5 +124,5 @@ fn the_example_with_its_own_plugins_runs() {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
-    assert!(text(&output.stdout).starts_with("done: 3"), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).starts_with("3 done"), "{}", text(&output.stdout));
 }

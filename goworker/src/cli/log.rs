@@ -55,6 +55,8 @@ pub(super) fn start(options: &LogOptions, default: &str) -> Result<(), Fault> {
 
 fn filter(option: Option<&str>, variable: Option<&str>, default: &str) -> Result<EnvFilter, String> {
     let directives = option.or(variable.filter(|text| !text.trim().is_empty())).unwrap_or(default);
+    // The crate that watches files tells at `info` and `warn` what only its authors want to know.
+    let directives = if directives == "info" { "info,notify=error" } else { directives };
     EnvFilter::try_new(directives).map_err(|error| {
         format!("RUST_LOG is `{}`: {error}; write a level, such as `debug`, or `warn,goworker=debug`", escape::line(directives))
     })
@@ -121,6 +123,8 @@ impl Fields {
             "message" => self.message = value,
             // That it is the first one is no news.
             "attempt" if value == "1" => {}
+            // Where in its source another crate's record was made.
+            other if other.starts_with("log.") => {}
             other => self.others.push((other, value)),
         }
     }
@@ -259,7 +263,7 @@ mod tests {
         let text = |option, variable| filter(option, variable, "info").map(|filter| filter.to_string());
         assert_eq!(text(Some("debug"), Some("trace")), Ok("debug".into()));
         assert_eq!(text(None, Some("warn")), Ok("warn".into()));
-        assert_eq!(text(None, Some(" ")), Ok("info".into()));
+        assert_eq!(text(None, Some(" ")), Ok("notify=error,info".into()));
         assert!(text(None, Some("goworker=loud")).unwrap_err().starts_with("RUST_LOG is `goworker=loud`"));
     }
 }

@@ -95,7 +95,7 @@ enum Format {
 
 impl Cli {
     fn execute(self) -> Result<(), Fault> {
-        log::start(&self.log, if matches!(self.command, Command::Run(_)) { "info,notify=error" } else { "warn" })?;
+        log::start(&self.log, if matches!(self.command, Command::Run(_)) { "info" } else { "warn" })?;
         match self.command {
             Command::Run(args) => args.execute(),
             Command::Check(args) => args.execute(),

@@ -86,7 +86,7 @@ fn chosen(config: Config, choice: Choice<'_>) -> Result<Vec<(Entry, AnyQueue)>, 
     let picked = pick(&known, choice, &file).map_err(Fault::Usage)?;
     let passed_over: Vec<&str> = known.iter().filter(|queue| !queue.durable).map(|queue| queue.name).collect();
     if matches!(choice, Choice::All) && !passed_over.is_empty() {
-        terminal::note(&format!("not shown: {}", in_memory(&passed_over)));
+        terminal::note(&format!("left out, because it lives in the memory of the process that runs it: {}", passed_over.join(", ")));
     }
     let mut index = 0..;
     queues.retain(|_| index.next().is_some_and(|index| picked.contains(&index)));

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::units::Dur;
 
 /// How far `instant` is from `now`: `3m ago`, `in 2h`, `now`.
 pub(super) fn relative(instant: Timestamp, now: Timestamp) -> String {
@@ -15,13 +14,15 @@ pub(super) fn relative(instant: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// The duration in its largest unit: `45s`, `3m`, `7d`. Below a second: `12ms`.
+/// The duration in its largest unit: `7d`, `3m`, `45s`, `12ms`, `80us`.
 pub(super) fn rough(duration: Duration) -> String {
-    const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
-    let seconds = duration.as_secs();
-    match UNITS.iter().find(|(size, _)| seconds >= *size) {
-        Some((size, unit)) => format!("{}{unit}", seconds / size),
-        None => Dur::millis(u64::from(duration.subsec_millis())).to_string(),
+    const SECOND: u128 = 1_000_000;
+    const UNITS: [(u128, &str); 6] =
+        [(86_400 * SECOND, "d"), (3_600 * SECOND, "h"), (60 * SECOND, "m"), (SECOND, "s"), (1_000, "ms"), (1, "us")];
+    let micros = duration.as_micros();
+    match UNITS.iter().find(|(size, _)| micros >= *size) {
+        Some((size, unit)) => format!("{}{unit}", micros / size),
+        None => "0s".to_owned(),
     }
 }
 
@@ -39,6 +40,7 @@ mod tests {
         assert_eq!(told(-7_199), "1h ago");
         assert_eq!(told(3 * 86_400), "in 3d");
         assert_eq!(rough(Duration::from_millis(12)), "12ms");
+        assert_eq!(rough(Duration::from_nanos(80_900)), "80us");
         assert_eq!(rough(Duration::ZERO), "0s");
     }
 }

@@ -77,7 +77,8 @@ fn section(title: &str, settings: &[Setting]) -> String {
             setting.range.map(|range| format!("in {range}")),
             Some(match setting.default.as_deref() {
                 None => "required".to_owned(),
-                Some("None") => "not set by default".to_owned(),
+                // The macros cannot print the default of a type, and leave a remark in brackets.
+                Some(default) if default == "None" || default.starts_with("(the ") => "optional".to_owned(),
                 Some(default) => format!("default {default}"),
             }),
         ]

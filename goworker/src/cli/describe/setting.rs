@@ -20,7 +20,8 @@ pub(super) struct Setting {
     pub(super) range: Option<&'static str>,
     /// What it is for.
     pub(super) doc: &'static str,
-    /// A value, as RON.
+    /// A value, as RON, for those that have to be given.
+    #[serde(skip)]
     pub(super) example: String,
 }
 
@@ -31,7 +32,6 @@ impl Setting {
         let schema = (field.schema)(&mut generator).to_value();
         let definitions = generator.take_definitions(true);
         let (kind, example) = from_schema(named(&schema, &definitions)).unwrap_or_else(|| in_words(&field.rust_type.replace(' ', "")));
-        let example = field.default.clone().unwrap_or(example);
         Setting { name: field.name, kind, default: field.default.clone(), range: field.range, doc: field.doc.trim(), example }
     }
 }

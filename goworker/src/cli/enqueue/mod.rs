@@ -18,7 +18,7 @@ use warnings::Warnings;
 #[command(after_help = "\
 Examples:
   goworker enqueue config.ron --type lua --name greet --params '{\"who\":\"world\"}'
-  goworker enqueue config.ron --type cli --params '{\"program\":\"/bin/date\"}' --delay 30s --retries 2
+  goworker enqueue config.ron --type cli --params '{\"command\":\"/bin/date\"}' --delay 30s --retries 2
   goworker enqueue config.ron --file jobs.jsonl > ids.txt
   produce-jobs | goworker enqueue config.ron --into orders --file -
 

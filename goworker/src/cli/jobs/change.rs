@@ -1,5 +1,6 @@
 //! `jobs retry`, `jobs cancel`, `jobs delete`: by id, or all in a state.
 
+use super::distinct;
 use crate::cli::fault::Fault;
 use crate::cli::load::ConfigArg;
 use crate::cli::queues::{self, Choice, OpenQueue};
@@ -42,7 +43,7 @@ impl ChangeJobs {
         let choice = Choice::named_or_all(self.queue.as_deref());
         queues::with(config, choice, async |queues| {
             if self.state.is_empty() {
-                change_by_id(verb, queues, &self.ids).await
+                change_by_id(verb, queues, &distinct(&self.ids)).await
             } else {
                 let filter = Filter { states: self.state, job_type: self.job_type, limit: None };
                 change_all(verb, queues, &filter).await

@@ -5,9 +5,12 @@ mod list;
 mod record;
 mod show;
 
+use std::collections::BTreeSet;
+
 use clap::{CommandFactory, Subcommand};
 
 use super::fault::Fault;
+use crate::job::JobId;
 
 const USAGE: &str = "\
 goworker jobs [OPTIONS] <CONFIG>
@@ -44,6 +47,12 @@ enum JobsCommand {
     Cancel(change::ChangeJobs),
     /// Forget jobs that do not run
     Delete(change::ChangeJobs),
+}
+
+/// The ids, each once.
+fn distinct(ids: &[JobId]) -> Vec<JobId> {
+    let mut seen = BTreeSet::new();
+    ids.iter().filter(|id| seen.insert(*id)).cloned().collect()
 }
 
 impl JobsArgs {

@@ -1,8 +1,8 @@
 //! `jobs show`: everything about some jobs.
 
 use std::fmt::Write;
-use std::time::Duration;
 
+use super::distinct;
 use super::record::{Found, whole_json};
 use crate::cli::fault::Fault;
 use crate::cli::load::ConfigArg;
@@ -48,14 +48,14 @@ impl ShowJobs {
 /// The jobs of these ids, in every queue that has them, and the ids that none has.
 async fn find(queues: &[OpenQueue], ids: &[JobId]) -> Result<(Vec<Found>, Vec<JobId>), Fault> {
     let (mut found, mut missing) = (Vec::new(), Vec::new());
-    for id in ids {
+    for id in distinct(ids) {
         let before = found.len();
         for queue in queues {
-            let record = queue.handle.get(id).await.map_err(|error| Fault::store(&queue.name, &error))?;
+            let record = queue.handle.get(&id).await.map_err(|error| Fault::store(&queue.name, &error))?;
             found.extend(record.map(|record| Found { queue: queue.name.clone(), record }));
         }
         if found.len() == before {
-            missing.push(id.clone());
+            missing.push(id);
         }
     }
     Ok((found, missing))
@@ -109,8 +109,7 @@ fn attempts_told(attempts: u32, retries: Option<u32>) -> String {
 }
 
 fn told(attempt: &Attempt) -> String {
-    let took = attempt.duration.get();
-    let took = if took < Duration::from_secs(60) { format!("{:.3}s", took.as_secs_f64()) } else { attempt.duration.to_string() };
+    let took = when::rough(attempt.duration.get());
     let mut text = format!("  {BOLD}attempt {}{BOLD:#}    {DIM}{}, took {took}{DIM:#}\n", attempt.number, attempt.started_at);
     text.push_str(&attempt.failure.as_ref().map(|failure| indented(cause(failure), failure)).unwrap_or_default());
     for line in &attempt.log {

@@ -47,12 +47,14 @@ impl RunArgs {
 fn supervise(config: Config, until_idle: bool) -> Result<Summary, Fault> {
     let work = runtime(Builder::new_multi_thread().thread_name("goworker-work"))?;
     let control = runtime(&mut Builder::new_current_thread())?;
+    let told = format!("running {}{}", config.path.display(), if until_idle { " until idle" } else { "; Ctrl-C stops" });
     let options = Options { until_idle, ..Options::new(work.handle().clone()) };
     let result = control.block_on(async {
         let stop = Stop::new();
         // Listening begins before the first plugin starts, so that no signal finds nobody.
         let signals = Signals::listen()?;
         let manager = Manager::start(config, options).await.map_err(|error| Fault::Unavailable(error.to_string()))?;
+        tracing::info!("{told}");
         tokio::select! {
             summary = manager.run(&stop) => Ok(summary),
             never = signals.forward(&stop) => match never {},

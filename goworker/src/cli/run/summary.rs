@@ -44,7 +44,7 @@ fn line(text: &mut String, line: &str) {
 
 fn headline(total: &Tally) -> String {
     let parts = [(total.done, "done"), (total.dead, "dead"), (total.cancelled, "cancelled"), (total.released, "given back")];
-    let told: Vec<String> = parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{what}: {count}")).collect();
+    let told: Vec<String> = parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
     if told.is_empty() { "no jobs".to_owned() } else { told.join(", ") }
 }
 

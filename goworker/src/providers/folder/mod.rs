@@ -72,7 +72,8 @@ pub(crate) enum After {
 /// How many jobs a batch has at most.
 const BATCH: usize = 1_000;
 
-/// How often the folder is looked at without a notification: those are a hint, and may be lost.
+/// How often the folder is looked at without a notification. Those are a hint: they get lost when there are too many,
+/// come from no other machine on a network drive, and end when somebody puts another folder in the place of this one.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 impl Provider for Folder {

@@ -200,3 +200,18 @@ impl OpenFile {
 fn beside(path: &Path) -> String {
     format!("the lock file beside `{}` cannot be used", path.display())
 }
+
+#[cfg(test)]
+impl OpenFile {
+    /// Any step, for tests.
+    pub(super) async fn step(&self, step: impl FnMut(&mut Store) -> rusqlite::Result<()> + Send + 'static) -> Result<(), ProviderError> {
+        self.writer.call(ACCEPT, step).await
+    }
+
+    /// Makes the disk look full, or not.
+    pub(super) async fn limit_pages(&self, pages: Option<u32>) {
+        let pragma = format!("PRAGMA max_page_count = {}", pages.unwrap_or(u32::MAX - 1));
+        let limited = self.step(move |store| store.conn().query_row(&pragma, [], |_| Ok(()))).await;
+        assert!(limited.is_ok());
+    }
+}

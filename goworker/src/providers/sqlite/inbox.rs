@@ -195,3 +195,47 @@ impl Lanes {
         group
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(inbox: &Inbox, urgent: bool, weight: usize) {
+        inbox.call(Call::new(Class { urgent, sync: Sync::Normal, weight }, |_| Ok(())).0);
+    }
+
+    /// How many calls are in each transaction, until nothing is left.
+    fn groups(inbox: &Inbox) -> Vec<usize> {
+        inbox.close();
+        let group = || match inbox.next(None) {
+            Next::Transaction(calls) => Some(calls.len()),
+            _ => None,
+        };
+        std::iter::from_fn(group).collect()
+    }
+
+    #[test]
+    fn what_waits_becomes_one_transaction() {
+        let inbox = Inbox::default();
+        (0..300).for_each(|_| put(&inbox, false, 1));
+        assert_eq!(groups(&inbox), [300]);
+    }
+
+    #[test]
+    fn a_renewal_waits_for_one_bounded_transaction_at_most() {
+        let inbox = Inbox::default();
+        (0..5).for_each(|_| put(&inbox, false, 1_000));
+        put(&inbox, true, 1);
+        put(&inbox, true, 1);
+        assert_eq!(groups(&inbox), [2, 2, 2, 1]);
+    }
+
+    #[test]
+    fn one_call_is_never_too_heavy() {
+        let inbox = Inbox::default();
+        put(&inbox, false, 1_000_000);
+        put(&inbox, false, usize::MAX);
+        put(&inbox, false, 1);
+        assert_eq!(groups(&inbox), [1, 1, 1]);
+    }
+}

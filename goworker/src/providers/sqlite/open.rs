@@ -12,6 +12,9 @@ use super::schema::{self, APPLICATION_ID, STEPS};
 
 /// How long to wait for another process that writes.
 const BUSY: Duration = Duration::from_secs(5);
+/// How often, and after what pause, a file is opened again that others are making.
+const BUSY_TRIES: u32 = 200;
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
 /// Files up to this size are checked as a whole when they are opened; larger ones as they are read.
 const CHECKED_BYTES: u64 = 16 << 20;
 
@@ -42,8 +45,18 @@ pub(super) enum OpenError {
 
 /// Opens the connection that writes; creates the file, or brings it to the newest schema.
 pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
-    let size = check_place(path)?;
-    connect(path, size).map_err(|fault| fault.at(path))
+    let mut tries = 0;
+    loop {
+        let size = check_place(path)?;
+        match connect(path, size) {
+            // SQLite does not wait by itself while another process turns a new file into one with a write-ahead log.
+            Err(Fault::Sqlite(error)) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && tries < BUSY_TRIES => {
+                tries += 1;
+                std::thread::sleep(BUSY_PAUSE);
+            }
+            result => return result.map_err(|fault| fault.at(path)),
+        }
+    }
 }
 
 /// Opens a connection that only reads. The file has been opened by [`open`] before.
@@ -101,21 +114,17 @@ impl Fault {
     }
 }
 
-/// Answers the size of the file, 0 if there is none.
+/// Answers the size of the file, 0 if there is none. The path is absolute.
 fn check_place(path: &Path) -> Result<u64, OpenError> {
     let unreadable = |error| OpenError::Unreadable { path: path.to_owned(), error };
     match fs::metadata(path) {
         Ok(meta) if meta.is_file() => Ok(meta.len()),
         Ok(_) => Err(OpenError::NotAFile(path.to_owned())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            match folder.map(fs::metadata) {
-                None => Ok(0),
-                Some(Ok(meta)) if meta.is_dir() => Ok(0),
-                Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => Err(unreadable(error)),
-                Some(_) => Err(OpenError::NoFolder(path.to_owned())),
-            }
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match path.parent().map(fs::metadata) {
+            Some(Ok(_)) => Ok(0),
+            _ => Err(OpenError::NoFolder(path.to_owned())),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(OpenError::NoFolder(path.to_owned())),
         Err(error) => Err(unreadable(error)),
     }
 }

@@ -22,7 +22,7 @@ pub(super) const STEPS: &[&str] = &[VERSION_1];
 
 const VERSION_1: &str = "
 CREATE TABLE job(                       -- every job that is known
-  seq INTEGER PRIMARY KEY,              -- grows with acceptance
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, -- grows with acceptance; never returns
   id TEXT NOT NULL UNIQUE,
   type TEXT NOT NULL,
   prio INTEGER NOT NULL,
@@ -122,4 +122,30 @@ pub(super) fn migrate(conn: &mut Connection, steps: &[&str]) -> Result<()> {
     tx.pragma_update(None, "user_version", steps.len())?;
     tx.pragma_update(None, "application_id", APPLICATION_ID)?;
     tx.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_file_is_brought_to_the_newest_schema() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn, &[VERSION_1]).unwrap();
+        conn.execute_batch("INSERT INTO job(id, type, prio, queued, due, body) VALUES('a', 'x', 0, 1, 1, '{}')").unwrap();
+        let steps = [VERSION_1, "ALTER TABLE job ADD COLUMN colour TEXT", "UPDATE job SET colour = 'red'"];
+        migrate(&mut conn, &steps).unwrap();
+        migrate(&mut conn, &steps).unwrap();
+        let colour: String = conn.query_row("SELECT colour FROM job WHERE id = 'a'", [], |row| row.get(0)).unwrap();
+        assert_eq!((version(&conn).unwrap(), colour.as_str()), (3, "red"));
+    }
+
+    #[test]
+    fn a_migration_that_fails_changes_nothing() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn, &[VERSION_1]).unwrap();
+        migrate(&mut conn, &[VERSION_1, "ALTER TABLE job ADD COLUMN colour TEXT", "no SQL"]).unwrap_err();
+        assert_eq!(version(&conn).unwrap(), 1);
+        conn.execute_batch("SELECT colour FROM job").unwrap_err();
+    }
 }

@@ -6,13 +6,13 @@ use std::rc::Rc;
 
 use goworker::Clock;
 use goworker::units::Dur;
-use mlua::{IntoLua, Lua, LuaString, Table, Value};
+use mlua::{Function, IntoLua, Lua, LuaString, Table, Value};
 use tracing::Level;
 
-use super::error::{Ending, Fault, is_memory};
+use super::error::{Ending, Fault, says_memory};
 use super::integer::Integer;
 use super::json::Codec;
-use super::script::Scripts;
+use super::script::{self, LoadError, Scripts};
 use super::watch::{Stop, Watch};
 
 /// The longest text that `load` takes: compiling cannot be interrupted.
@@ -59,10 +59,7 @@ pub(super) fn table(lua: &Lua, host: &Host) -> mlua::Result<Table> {
         let clock = host.clock.clone();
         lua.create_function(move |_, ()| Ok(clock.now().as_millis().div_euclid(1_000)))?
     })?;
-    table.set(
-        "is_integer",
-        lua.create_function(|_, value: Value| Ok(value.as_userdata().is_some_and(|data| data.is::<Integer>())))?,
-    )?;
+    table.set("is_integer", lua.create_function(|_, value: Value| Ok(value.as_userdata().is_some_and(|data| data.is::<Integer>())))?)?;
     Ok(table)
 }
 
@@ -85,7 +82,7 @@ fn limits(lua: &Lua, table: &Table, watch: &Rc<Watch>) -> mlua::Result<()> {
     table.set("seen", {
         let watch = Rc::clone(watch);
         lua.create_function(move |_, error: Value| {
-            if is_memory(&error) {
+            if says_memory(&error) {
                 watch.job()?.stop.set(Some(Stop::Memory));
             }
             Ok(())
@@ -140,7 +137,7 @@ fn json(lua: &Lua, table: &Table, codec: &Codec) -> mlua::Result<()> {
         let codec = codec.clone();
         lua.create_function(move |lua, text: Value| match &text {
             Value::String(text) => {
-                let value = codec.decode(&text.as_bytes())?;
+                let value = codec.decode(lua, &text.as_bytes())?;
                 answer(lua, value.map_err(|why| format!("json.decode: {why}")))
             }
             other => answer(lua, Err::<Value, _>(format!("json.decode: text is needed, not a {}", other.type_name()))),
@@ -152,7 +149,7 @@ fn json(lua: &Lua, table: &Table, codec: &Codec) -> mlua::Result<()> {
 fn chunks(lua: &Lua, table: &Table, host: &Host) -> mlua::Result<()> {
     table.set("modules", {
         let watch = Rc::clone(&host.watch);
-        lua.create_function(move |_, ()| Ok(watch.job()?.modules.clone()))?
+        lua.create_function(move |lua, ()| watch.job()?.modules(lua))?
     })?;
     table.set("module", {
         let Host { watch, scripts, .. } = host.clone();
@@ -160,7 +157,7 @@ fn chunks(lua: &Lua, table: &Table, host: &Host) -> mlua::Result<()> {
             let Value::String(name) = &name else {
                 return answer(lua, Err::<Value, _>("require: the name of a module is needed".to_owned()));
             };
-            match scripts.chunk(lua, &name.to_string_lossy()) {
+            match loaded(scripts.chunk(lua, &name.to_string_lossy()))? {
                 Ok(chunk) => answer(lua, Ok(instance(&chunk, &watch.job()?.globals)?)),
                 Err(why) => answer(lua, Err::<Value, _>(why)),
             }
@@ -177,20 +174,26 @@ fn chunks(lua: &Lua, table: &Table, host: &Host) -> mlua::Result<()> {
                 None => watch.job()?.globals.clone(),
             };
             let name = name.map_or_else(|| "=(load)".to_owned(), |name| name.to_string_lossy());
-            let loaded = super::script::compile(lua, &text.as_bytes(), &name);
-            match loaded {
-                Ok(chunk) => {
-                    chunk.set_environment(globals)?;
-                    answer(lua, Ok(chunk))
-                }
-                Err(why) => answer(lua, Err::<Value, _>(why)),
+            let chunk = loaded(script::compile(lua, &text.as_bytes(), &name))?;
+            if let Ok(chunk) = &chunk {
+                chunk.set_environment(globals)?;
             }
+            answer(lua, chunk)
         })?
     })
 }
 
+/// Lack of memory is an error of Lua's; what is wrong with a script is an answer.
+fn loaded(chunk: Result<Function, LoadError>) -> mlua::Result<Result<Function, String>> {
+    match chunk {
+        Ok(chunk) => Ok(Ok(chunk)),
+        Err(LoadError::Bad(why)) => Ok(Err(why)),
+        Err(LoadError::Memory(error)) => Err(error),
+    }
+}
+
 /// A copy of a chunk with globals of its own.
-pub(super) fn instance(chunk: &mlua::Function, globals: &Table) -> mlua::Result<mlua::Function> {
+pub(super) fn instance(chunk: &Function, globals: &Table) -> mlua::Result<Function> {
     let own = chunk.deep_clone()?;
     own.set_environment(globals.clone())?;
     Ok(own)

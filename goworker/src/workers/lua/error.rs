@@ -104,13 +104,29 @@ impl Fault {
     }
 }
 
-/// Whether `error` says that the memory limit was reached.
-pub(super) fn is_memory(error: &Value) -> bool {
+/// The error of a job whose time is up.
+pub(super) fn timed_out(limit: Option<Dur>) -> WorkError {
+    let limit = limit.map(|limit| format!(" after {limit}")).unwrap_or_default();
+    WorkError::retry(anyhow::anyhow!("timed out{limit}"))
+}
+
+/// The error of a job that was told to stop.
+pub(super) fn cancelled() -> WorkError {
+    WorkError::retry(anyhow::anyhow!("cancelled"))
+}
+
+/// Whether a value that was raised says that the memory limit was reached.
+pub(super) fn says_memory(error: &Value) -> bool {
     match error {
         Value::String(text) => *text == "not enough memory",
-        Value::Error(error) => matches!(root(error), mlua::Error::MemoryError(_)),
+        Value::Error(error) => is_memory(error),
         _ => false,
     }
+}
+
+/// Whether the memory limit was reached.
+pub(super) fn is_memory(error: &mlua::Error) -> bool {
+    matches!(root(error), mlua::Error::MemoryError(_))
 }
 
 /// The text of an error of mlua, without its decoration.

@@ -16,9 +16,8 @@ use super::integer::Integer;
 const DEPTH: usize = 128;
 
 /// Reads and writes JSON for one VM.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(super) struct Codec {
-    lua: mlua::WeakLua,
     /// The metatable that marks arrays.
     array: Table,
 }
@@ -28,7 +27,7 @@ impl Codec {
     pub(super) fn new(lua: &Lua) -> mlua::Result<Self> {
         let array = lua.create_table()?;
         array.set_readonly(true);
-        Ok(Codec { lua: lua.weak(), array })
+        Ok(Codec { array })
     }
 
     /// The metatable that marks a table as an array.
@@ -40,9 +39,8 @@ impl Codec {
     ///
     /// # Errors
     /// The inner one when the text is not JSON, the outer one when Lua has no memory left for it.
-    pub(super) fn decode(&self, json: &[u8]) -> mlua::Result<Result<Value, String>> {
-        let lua = self.lua.upgrade();
-        let decode = Decode { lua: &lua, array: &self.array, failed: &RefCell::new(None) };
+    pub(super) fn decode(&self, lua: &Lua, json: &[u8]) -> mlua::Result<Result<Value, String>> {
+        let decode = Decode { lua, array: &self.array, failed: &RefCell::new(None) };
         let mut deserializer = serde_json::Deserializer::from_slice(json);
         let value = decode.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
         match decode.failed.take() {

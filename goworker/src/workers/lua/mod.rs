@@ -1,100 +1,117 @@
-//! The `lua` worker: a job's name is a script, `scripts/NAME.lua`, which runs sandboxed, with limits that it cannot catch.
+//! `lua`: runs scripts. A job's `name` is the script, a file in the scripts folder.
 //!
-//! [`pool`] has the threads and their VMs, [`script`] finds and compiles scripts, [`watch`] stops them, [`host`] and
-//! the prelude are their API, [`json`] carries values across, [`error`] says what went wrong.
+//! This file is the worker: it hands a job to one of its threads and passes on what comes back. A script runs in a
+//! sandboxed Luau VM ([`sandbox`]) on a thread of its own ([`pool`]), under limits that it cannot catch ([`watch`]).
+//! What it finds there is in [`api`] and `prelude.luau`.
 
+mod api;
 mod error;
-mod host;
+mod heap;
+mod hint;
 mod integer;
 mod json;
 mod pool;
+mod sandbox;
 mod script;
 mod watch;
 
+#[cfg(test)]
+mod tests;
+
+use std::num::NonZero;
 use std::path::PathBuf;
-use std::thread::available_parallelism;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use goworker::units::Size;
-use goworker::{Context, Job, Output, Setup, WorkError, WorkResult, Worker, worker};
-use tokio::sync::mpsc::channel;
+use goworker::units::{Dur, Size};
+use goworker::{Context, Job, Setup, WorkError, WorkResult, Worker, worker};
+use tokio::sync::mpsc;
 
-use self::pool::{Event, Limits, Pool, Request, Why};
-use self::watch::Stop;
+use self::pool::{Event, Pool, Request};
+use self::sandbox::Plan;
 
-/// How many log lines may wait to be taken from a job.
-const LINES: usize = 256;
-/// How long after its deadline a job that runs code of Lua's own, which nothing interrupts, is given up.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// How long after its deadline, or its cancellation, a script may still answer for itself.
+const GRACE: Duration = Duration::from_millis(50);
+/// How many log lines of a job may be under way.
+const LINES: usize = 1_024;
 
-/// Runs Lua scripts: the job's name is the script.
+/// Runs Lua scripts: the job's `name` is the script's, without `.lua`.
 #[worker]
 #[derive(Debug)]
 pub(crate) struct Lua {
-    /// The folder of the scripts. The job `greet` runs `greet.lua` in it, `billing.close` runs `billing/close.lua`.
+    /// Folder of the scripts.
     #[config(default = "scripts")]
     scripts: PathBuf,
-    /// How much memory the scripts of one thread may use together.
+    /// The most memory that one VM may use; scripts of one thread share a VM.
     #[config(default = "64MiB")]
     memory: Size,
-    /// How many threads run scripts; one per core if left out, and never more than `concurrency`.
+    /// How many threads run scripts. Default: one per core, not more than `concurrency`.
     threads: Option<usize>,
     #[state]
-    pool: Option<Pool>,
+    pool: Pool,
 }
 
 impl Worker for Lua {
     async fn init(&mut self, setup: &Setup) -> anyhow::Result<()> {
-        let cores = available_parallelism().map_or(1, usize::from);
-        let threads = self.threads.unwrap_or(cores).clamp(1, setup.concurrency.max(1));
-        let limits = Limits { folder: self.scripts.clone(), memory: self.memory, clock: setup.clock.clone() };
-        self.pool = Some(Pool::start(threads, &limits)?);
+        let plan = Plan {
+            scripts: self.scripts.clone(),
+            memory: usize::try_from(self.memory.bytes()).unwrap_or(usize::MAX),
+            clock: setup.clock.clone(),
+        };
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let threads = self.threads.unwrap_or_else(|| cores.min(setup.concurrency)).max(1);
+        self.pool = Pool::start(threads, &plan)?;
         Ok(())
     }
 
     async fn work(&self, job: &Job, ctx: &Context) -> WorkResult {
-        let pool = self.pool.as_ref().context("the worker is not started")?;
-        let (events, mut heard) = channel(LINES);
-        pool.send(Request {
+        let (events, mut inbox) = mpsc::channel(LINES);
+        let limit = ctx.remaining().map(whole_millis);
+        self.pool.submit(Request {
             id: job.id.to_string(),
             name: job.name.clone(),
             attempt: ctx.attempt(),
             params: job.params.get().to_owned(),
             deadline: ctx.deadline().map(tokio::time::Instant::into_std),
+            limit,
             cancel: ctx.cancellation().clone(),
             events,
-        });
-        let too_late = async {
-            match ctx.deadline() {
-                Some(deadline) => tokio::time::sleep_until(deadline + PATIENCE).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::pin!(too_late);
+        })?;
+        let overdue = overdue(ctx, limit);
+        tokio::pin!(overdue);
         loop {
-            let event = tokio::select! {
-                event = heard.recv() => event,
-                () = &mut too_late => return Err(self.stopped(Stop::Timeout)),
-            };
-            match event {
-                Some(Event::Log(level, line)) => ctx.log(level, &line),
-                Some(Event::Ended(Ok(Some(json)))) => return Ok(Output::from_json(json)?),
-                Some(Event::Ended(Ok(None))) => return Ok(Output::none()),
-                Some(Event::Ended(Err(Why::Fault(fault)))) => return Err(fault.into()),
-                Some(Event::Ended(Err(Why::Stopped(stop)))) => return Err(self.stopped(stop)),
-                None => return Err(WorkError::retry(anyhow::anyhow!("the thread that ran the script is gone"))),
+            tokio::select! {
+                biased;
+                event = inbox.recv() => match event {
+                    Some(Event::Log(level, message)) => ctx.log(level, &message),
+                    Some(Event::Done(result)) => return result,
+                    None if ctx.is_cancelled() => return Err(error::cancelled()),
+                    None => return Err(WorkError::retry(anyhow::anyhow!("the Lua engine failed; its thread goes on with other jobs"))),
+                },
+                error = &mut overdue => return Err(error),
             }
         }
     }
 }
 
-impl Lua {
-    fn stopped(&self, stop: Stop) -> WorkError {
-        WorkError::retry(match stop {
-            Stop::Timeout => anyhow::anyhow!("timed out"),
-            Stop::Cancelled => anyhow::anyhow!("cancelled"),
-            Stop::Memory => anyhow::anyhow!("needs more memory than the limit of {}", self.memory),
-        })
-    }
+/// Returns when the script should have ended by itself and has not: it is in a long step that nothing interrupts, or
+/// its thread is.
+async fn overdue(ctx: &Context, limit: Option<Dur>) -> WorkError {
+    let late = async {
+        match ctx.deadline() {
+            Some(deadline) => tokio::time::sleep_until(deadline).await,
+            None => std::future::pending().await,
+        }
+    };
+    let error = tokio::select! {
+        biased;
+        () = late => error::timed_out(limit),
+        () = ctx.cancelled() => error::cancelled(),
+    };
+    tokio::time::sleep(GRACE).await;
+    error
+}
+
+/// The time that is left when a job begins is its limit, but for the microseconds that it took to get there.
+fn whole_millis(remaining: Duration) -> Dur {
+    Dur::millis(u64::try_from(remaining.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX))
 }

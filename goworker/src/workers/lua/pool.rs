@@ -1,231 +1,162 @@
-//! Threads that run scripts: each has a VM of its own, in which jobs are coroutines. Only text crosses threads.
+//! The threads that run scripts: each has its own VM, on which jobs take turns. A VM never leaves its thread.
 
-use std::cell::{Cell, RefCell};
-use std::path::PathBuf;
+use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use goworker::Clock;
-use goworker::units::Size;
-use mlua::thread::ThreadStatus;
-use mlua::{Function, Lua, LuaOptions, MultiValue, StdLib, Table, Value};
-use tokio::sync::mpsc::{Sender, UnboundedReceiver, UnboundedSender, unbounded_channel};
+use goworker::units::Dur;
+use goworker::{WorkError, WorkResult};
+use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Level;
 
-use super::error::{Fault, OWN_CHUNK, text};
-use super::host;
-use super::json::Codec;
-use super::script::Scripts;
-use super::watch::{Running, Stop, Watch};
+use super::error;
+use super::sandbox::{Finished, Plan, Vm};
+use super::watch::Watch;
 
-/// A job for a thread.
+/// A job on its way to a thread.
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) attempt: u32,
+    /// JSON.
     pub(super) params: String,
+    /// When it has to be over.
     pub(super) deadline: Option<Instant>,
+    /// How long it was given, for the error that says so.
+    pub(super) limit: Option<Dur>,
     pub(super) cancel: CancellationToken,
-    pub(super) events: Sender<Event>,
+    /// Where its log lines and its result go. Dropped without a result when the thread could not go on.
+    pub(super) events: mpsc::Sender<Event>,
 }
 
-/// What a thread says of a job. The last event is its end.
+/// What comes back.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// A line that it logs.
-    Log(tracing::Level, String),
-    /// Its result as JSON, if it has one, or why it has none.
-    Ended(Result<Option<String>, Why>),
+    /// A line that the script logged.
+    Log(Level, String),
+    /// The end.
+    Done(WorkResult),
 }
 
-/// Why a job has no result.
-#[derive(Debug)]
-pub(super) enum Why {
-    /// Its script failed, or ended itself.
-    Fault(Fault),
-    /// It broke a limit.
-    Stopped(Stop),
-}
-
-/// What the threads share.
-#[derive(Debug, Clone)]
-pub(super) struct Limits {
-    pub(super) folder: PathBuf,
-    pub(super) memory: Size,
-    pub(super) clock: Clock,
-}
-
-/// The threads.
-#[derive(Debug)]
+/// The threads. They end when the pool is dropped.
+#[derive(Debug, Default)]
 pub(super) struct Pool {
-    threads: Vec<UnboundedSender<Request>>,
-    next: AtomicUsize,
+    threads: Vec<Handle>,
+}
+
+#[derive(Debug)]
+struct Handle {
+    requests: mpsc::UnboundedSender<Request>,
+    /// Jobs sent and not over.
+    load: Arc<AtomicUsize>,
 }
 
 impl Pool {
-    /// Starts the threads; they end when the pool is dropped.
-    pub(super) fn start(threads: usize, limits: &Limits) -> anyhow::Result<Self> {
-        // A first VM here, so that a fault of the set-up is an error of the start and not of every job.
-        Vm::new(limits).map_err(|error| anyhow::anyhow!("Lua cannot start: {}", text(&error)))?;
-        let spawn = |index| {
-            // Bounded by the worker's slots: a job is sent only when it has one.
-            let (sender, receiver) = unbounded_channel();
-            let limits = limits.clone();
-            std::thread::Builder::new().name(format!("goworker-lua-{index}")).spawn(move || serve(&limits, receiver))?;
-            Ok(sender)
-        };
-        Ok(Pool { threads: (0..threads.max(1)).map(spawn).collect::<anyhow::Result<_>>()?, next: AtomicUsize::new(0) })
+    /// Starts `count` threads.
+    ///
+    /// # Errors
+    /// When the system gives no thread, or a VM cannot be made.
+    pub(super) fn start(count: usize, plan: &Plan) -> anyhow::Result<Self> {
+        // Said here once rather than by every job: a memory limit too small for a VM, say.
+        Vm::new(plan, &Rc::new(Watch::new())).map_err(|error| anyhow::anyhow!("no Lua VM can be made: {}", error::text(&error)))?;
+        let threads = (0..count).map(|index| Handle::start(index, plan.clone())).collect::<std::io::Result<_>>()?;
+        Ok(Pool { threads })
     }
 
-    /// Gives a job to the next thread in turn.
-    pub(super) fn send(&self, request: Request) {
-        let next = self.next.fetch_add(1, Ordering::Relaxed) % self.threads.len();
-        // A thread that is gone drops the request, and with it the channel by which its end is told.
-        let _gone = self.threads[next].send(request);
+    /// Hands a job to the thread with the fewest. Slots bound how many there are.
+    pub(super) fn submit(&self, request: Request) -> Result<(), WorkError> {
+        let thread = self.threads.iter().min_by_key(|thread| thread.load.load(Ordering::Relaxed));
+        let thread = thread.ok_or_else(|| WorkError::retry(anyhow::anyhow!("the Lua worker was not started")))?;
+        thread.load.fetch_add(1, Ordering::Relaxed);
+        thread.requests.send(request).map_err(|_| WorkError::retry(anyhow::anyhow!("the Lua thread has ended")))
     }
 }
 
-fn serve(limits: &Limits, mut requests: UnboundedReceiver<Request>) {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return tracing::error!("a thread for Lua cannot start: {error}"),
-    };
-    let current: Rc<RefCell<Option<Rc<Vm>>>> = Rc::default();
-    LocalSet::new().block_on(&runtime, async {
-        while let Some(request) = requests.recv().await {
-            let known = current.borrow().clone();
-            let vm = match known.map_or_else(|| Vm::new(limits).map(Rc::new), Ok) {
-                Ok(vm) => vm,
-                Err(error) => {
-                    let why = Why::Fault(Fault::Raised(format!("Lua cannot start: {}", text(&error))));
-                    // If nobody waits for it any more, nobody needs to know.
-                    let _nobody = request.events.try_send(Event::Ended(Err(why)));
-                    continue;
-                }
-            };
-            *current.borrow_mut() = Some(Rc::clone(&vm));
-            let current = Rc::clone(&current);
-            tokio::task::spawn_local(async move {
-                let events = request.events.clone();
-                let result = vm.run(request).await;
-                if matches!(result, Err(Why::Stopped(_))) {
-                    // Whatever the job has left behind goes with its VM; jobs that run in it may finish.
-                    current.borrow_mut().take_if(|current| Rc::ptr_eq(current, &vm));
-                }
-                let _nobody = events.send(Event::Ended(result)).await;
-            });
-        }
-    });
+impl Handle {
+    fn start(index: usize, plan: Plan) -> std::io::Result<Self> {
+        let (requests, inbox) = mpsc::unbounded_channel();
+        let load = Arc::new(AtomicUsize::new(0));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let counted = Arc::clone(&load);
+        std::thread::Builder::new()
+            .name(format!("lua-{index}"))
+            .spawn(move || LocalSet::new().block_on(&runtime, serve(inbox, Rc::new(Thread::new(plan)), counted)))?;
+        Ok(Handle { requests, load })
+    }
 }
 
-/// A sealed Lua state.
-struct Vm {
-    lua: Lua,
+/// Ends when the pool is dropped: no job can be running then, as each borrows the worker that owns the pool.
+async fn serve(mut inbox: mpsc::UnboundedReceiver<Request>, thread: Rc<Thread>, load: Arc<AtomicUsize>) {
+    while let Some(request) = inbox.recv().await {
+        let counted = Counted(Arc::clone(&load));
+        let thread = Rc::clone(&thread);
+        // Not joined: its result goes over its channel, and a panic closes that without one.
+        tokio::task::spawn_local(async move {
+            let _counted = counted;
+            thread.run(request).await;
+        });
+    }
+}
+
+/// A job that counts as load until it is over, however it ends.
+struct Counted(Arc<AtomicUsize>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What a thread has: the VM for new jobs. A VM that was replaced lives on as long as jobs run in it.
+#[derive(Debug)]
+struct Thread {
+    plan: Plan,
     watch: Rc<Watch>,
-    codec: Rc<Codec>,
-    scripts: Rc<Scripts>,
-    /// Runs a chunk with a job, and notes what it raises.
-    runner: Function,
-    /// Gives a job its own globals, and Luau's and ours behind them.
-    behind: Table,
+    vm: RefCell<Option<Rc<Vm>>>,
 }
 
-impl Vm {
-    fn new(limits: &Limits) -> mlua::Result<Self> {
-        let lua = Lua::new_with(StdLib::ALL_SAFE, LuaOptions::new())?;
-        let (watch, scripts) = (Rc::new(Watch::new()), Rc::new(Scripts::new(limits.folder.clone())));
-        let codec = Rc::new(Codec::new(&lua)?);
-        let host = host::table(&lua, &watch, &codec, &scripts, limits.clock.clone())?;
-        let prelude = lua.load(include_str!("prelude.luau")).set_name(format!("={OWN_CHUNK}"));
-        let runner = prelude.call((host, lua.globals()))?;
-        let behind = lua.create_table()?;
-        behind.raw_set("__index", lua.globals())?;
-        behind.raw_set("__metatable", "sealed")?;
-        behind.set_readonly(true);
-        lua.sandbox(true)?;
-        let ticking = Rc::clone(&watch);
-        lua.set_interrupt(move |lua| ticking.tick(lua));
-        lua.set_memory_limit(usize::try_from(limits.memory.bytes()).unwrap_or(usize::MAX))?;
-        Ok(Vm { lua, watch, codec, scripts, runner, behind })
+impl Thread {
+    fn new(plan: Plan) -> Self {
+        Thread { plan, watch: Rc::new(Watch::new()), vm: RefCell::new(None) }
     }
 
-    async fn run(&self, request: Request) -> Result<Option<String>, Why> {
-        let chunk = self.scripts.get(&self.lua, &request.name).map_err(Why::Fault)?;
-        let started = self.prepare(&request, &chunk).map_err(|error| self.broken(&error))?;
-        let (job, thread, arguments) = started?;
-        let mut arguments = Some(arguments);
-        loop {
-            if let Some(stop) = job.verdict() {
-                return Err(Why::Stopped(stop));
-            }
-            let resumed = self.watch.turn(&job, || thread.resume::<MultiValue>(arguments.take().unwrap_or_default()));
-            if let Some(stop) = job.stop.get() {
-                return Err(Why::Stopped(stop));
-            }
-            if resumed.is_ok() && thread.status() == ThreadStatus::Resumable {
-                // Its slice is over: others have their turn.
-                tokio::task::yield_now().await;
-                continue;
-            }
-            return self.conclude(&job, resumed);
+    async fn run(&self, request: Request) {
+        let events = request.events.clone();
+        if request.cancel.is_cancelled() || events.is_closed() {
+            // Nobody waits any more; a script that has not begun need not begin.
+            return;
         }
-    }
-
-    /// What the script sees, and the coroutine that it runs in.
-    #[allow(clippy::type_complexity, reason = "an error of Lua, or of the job, or all that a run needs")]
-    fn prepare(&self, request: &Request, chunk: &Function) -> mlua::Result<Result<(Rc<Running>, mlua::Thread, MultiValue), Why>> {
-        let lua = &self.lua;
-        let table = match host::job_table(lua, &self.codec, &request.id, &request.name, request.attempt, &request.params)? {
-            Ok(table) => table,
-            Err(why) => return Ok(Err(Why::Fault(Fault::Permanent(format!("params: {why}"))))),
+        let result = match self.vm() {
+            Ok(vm) => {
+                let Finished { result, good } = vm.run(request).await;
+                if !good {
+                    self.retire(&vm);
+                }
+                result
+            }
+            Err(error) => Err(WorkError::retry(anyhow::anyhow!("no Lua VM can be made: {}", error::text(&error)))),
         };
-        let globals = lua.create_table()?;
-        globals.raw_set("job", &table)?;
-        globals.raw_set("_G", &globals)?;
-        globals.set_metatable(Some(self.behind.clone()))?;
-        let chunk = chunk.deep_clone()?;
-        chunk.set_environment(globals.clone())?;
-        let thread = lua.create_thread(self.runner.clone())?;
-        let job = Running {
-            deadline: request.deadline,
-            cancel: request.cancel.clone(),
-            events: request.events.clone(),
-            globals,
-            modules: lua.create_table()?,
-            coroutine: Cell::new(thread.to_pointer()),
-            stop: Cell::new(None),
-            fault: RefCell::new(None),
-            lost_lines: Cell::new(0),
-        };
-        let arguments = [Value::Function(chunk), Value::Table(table)].into_iter().collect();
-        Ok(Ok((Rc::new(job), thread, arguments)))
+        // It fails only if nobody waits for the result any more.
+        let _ = events.try_send(Event::Done(result));
     }
 
-    /// The runner answers `true` and the result, or `false` and has noted why.
-    fn conclude(&self, job: &Running, resumed: mlua::Result<MultiValue>) -> Result<Option<String>, Why> {
-        if job.lost_lines.get() > 0 {
-            let line = format!("{} lines were logged too fast and are lost", job.lost_lines.get());
-            let _full = job.events.try_send(Event::Log(tracing::Level::WARN, line));
+    fn vm(&self) -> mlua::Result<Rc<Vm>> {
+        let mut vm = self.vm.borrow_mut();
+        match &*vm {
+            Some(vm) => Ok(Rc::clone(vm)),
+            None => Ok(Rc::clone(vm.insert(Rc::new(Vm::new(&self.plan, &self.watch)?)))),
         }
-        let mut values = resumed.map_err(|error| self.broken(&error))?.into_iter();
-        let (ok, result) = (values.next(), values.next().unwrap_or(Value::Nil));
-        if ok != Some(Value::Boolean(true)) {
-            return Err(Why::Fault(job.fault.take().unwrap_or_else(|| Fault::late(&result))));
-        }
-        if result.is_nil() {
-            return Ok(None);
-        }
-        self.codec.encode(&result, "result").map(Some).map_err(|why| Why::Fault(Fault::Permanent(why)))
     }
 
-    /// An error of Lua itself: out of memory, as a rule.
-    fn broken(&self, error: &mlua::Error) -> Why {
-        match error {
-            mlua::Error::MemoryError(_) => Why::Stopped(Stop::Memory),
-            error => Why::Fault(Fault::Raised(text(error))),
+    fn retire(&self, used: &Rc<Vm>) {
+        let mut vm = self.vm.borrow_mut();
+        if vm.as_ref().is_some_and(|vm| Rc::ptr_eq(vm, used)) {
+            *vm = None;
         }
     }
 }

@@ -1,19 +1,19 @@
 //! One VM: Luau with the script API, sealed, and how one job runs in it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::path::PathBuf;
-use std::ptr;
 use std::rc::Rc;
 
+use goworker::units::{Dur, Size};
 use goworker::{Clock, Output, WorkError, WorkResult};
 use mlua::{Function, Lua, LuaOptions, StdLib, Table, Thread, Value};
 
 use super::api::{self, Host};
-use super::error::Fault;
-use super::error::OWN_CHUNK;
+use super::error::{self, Fault, OWN_CHUNK, is_memory, says_memory};
+use super::heap::Heap;
 use super::json::Codec;
 use super::pool::Request;
-use super::script::Scripts;
+use super::script::{LoadError, Scripts};
 use super::watch::{Running, Stop, Watch};
 
 /// What every VM of a worker has in common.
@@ -34,7 +34,7 @@ pub(super) struct Vm {
     watch: Rc<Watch>,
     scripts: Rc<Scripts>,
     codec: Codec,
-    memory: usize,
+    heap: Rc<Heap>,
     /// Calls a script with its job, and notes what it raises.
     run: Function,
     /// Lets a job's globals show those of the VM.
@@ -63,67 +63,80 @@ impl Vm {
         // Freezes the libraries, their metatables and the globals; `globals` itself is what jobs inherit from.
         lua.sandbox(true)?;
         lua.set_memory_limit(plan.memory)?;
-        let ticking = Rc::clone(watch);
-        lua.set_interrupt(move |lua| ticking.tick(lua));
-        Ok(Vm { lua, watch: Rc::clone(watch), scripts, codec, memory: plan.memory, run, inherit, jobs: Cell::new(0) })
+        let heap = Rc::new(Heap::new(plan.memory));
+        lua.set_interrupt({
+            let (watch, heap) = (Rc::clone(watch), Rc::clone(&heap));
+            move |lua| {
+                heap.tick(lua)?;
+                watch.tick(lua)
+            }
+        });
+        Ok(Vm { lua, watch: Rc::clone(watch), scripts, codec, heap, run, inherit, jobs: Cell::new(0) })
     }
 
     /// Runs one job to its end, in turns with others. Answers its result, and whether the VM is still good for more.
     pub(super) async fn run(&self, request: Request) -> Finished {
-        self.tidy();
-        self.jobs.set(self.jobs.get() + 1);
-        let finished = match self.start(&request) {
-            Ok((running, thread, arguments)) => self.drive(&running, &thread, arguments).await,
-            Err(Fault::Raised(why)) if why == "not enough memory" => Finished { result: Err(self.stopped(Stop::Memory)), good: false },
-            Err(fault) => Finished { result: Err(fault.into()), good: true },
-        };
-        self.jobs.set(self.jobs.get() - 1);
-        finished
+        if self.jobs.get() == 0 && self.heap.tidy(&self.lua).is_err() {
+            return Finished { result: Err(self.stopped(Stop::Memory, None)), good: false };
+        }
+        let _busy = Busy::new(&self.jobs);
+        self.finish(&request).await
     }
 
-    /// Frees what jobs have left behind before it counts against the next one.
-    fn tidy(&self) {
-        if self.jobs.get() == 0 && self.lua.used_memory() > self.memory / 4 {
-            // A full collection cannot fail here: no script has finalizers.
-            let _ = self.lua.gc_collect();
+    async fn finish(&self, request: &Request) -> Finished {
+        let (result, stop) = match self.start(request) {
+            Ok(Started { running, coroutine, chunk, job }) => {
+                let returned = self.drive(&running, &coroutine, (chunk, job)).await;
+                let result = self.result(&running, returned);
+                running.note_lost_lines();
+                (result, running.stop.get())
+            }
+            Err(Unstarted::Fault(fault)) => (Err(fault), None),
+            Err(Unstarted::NoMemory) => return Finished { result: Err(self.stopped(Stop::Memory, None)), good: false },
+        };
+        match stop {
+            Some(stop) => Finished { result: Err(self.stopped(stop, request.limit)), good: false },
+            None => Finished { result: result.map_err(WorkError::from), good: true },
         }
     }
 
-    fn start(&self, request: &Request) -> Result<(Rc<Running>, Thread, (Function, Table)), Fault> {
-        let chunk = self.scripts.chunk(&self.lua, &request.name).map_err(Fault::Permanent)?;
-        self.prepare(request, &chunk).map_err(|error| Fault::Raised(super::error::text(&error)))
+    fn start(&self, request: &Request) -> Result<Started, Unstarted> {
+        let chunk = self.scripts.chunk(&self.lua, &request.name).map_err(|error| match error {
+            LoadError::Bad(why) => Unstarted::Fault(Fault::Permanent(why)),
+            LoadError::Memory(error) => Unstarted::from(error),
+        })?;
+        let params = self.codec.decode(&self.lua, request.params.as_bytes())?;
+        let params = params.map_err(|why| Unstarted::Fault(Fault::Permanent(format!("params: {why}"))))?;
+        Ok(self.prepare(request, &chunk, params)?)
     }
 
-    fn prepare(&self, request: &Request, chunk: &Function) -> mlua::Result<(Rc<Running>, Thread, (Function, Table))> {
+    fn prepare(&self, request: &Request, chunk: &Function, params: Value) -> mlua::Result<Started> {
         let globals = self.lua.create_table_with_capacity(0, 4)?;
-        let job = self.job_table(request)?;
+        let job = self.job_table(request, params)?;
         globals.raw_set("job", &job)?;
         globals.raw_set("_G", &globals)?;
         globals.set_metatable(Some(self.inherit.clone()))?;
         // Luau may then use what it looked up when the script was compiled.
         globals.set_safeenv(true);
         let chunk = api::instance(chunk, &globals)?;
-        let thread = self.lua.create_thread(self.run.clone())?;
+        let coroutine = self.lua.create_thread(self.run.clone())?;
         let running = Rc::new(Running {
             deadline: request.deadline,
             cancel: request.cancel.clone(),
             events: request.events.clone(),
             globals,
-            modules: self.lua.create_table()?,
-            coroutine: Cell::new(thread.to_pointer()),
+            modules: OnceCell::new(),
+            coroutine: Cell::new(coroutine.to_pointer()),
             stop: Cell::new(None),
             fault: RefCell::new(None),
             lost_lines: Cell::new(0),
         });
-        Ok((running, thread, (chunk, job)))
+        Ok(Started { running, coroutine, chunk, job })
     }
 
-    fn job_table(&self, request: &Request) -> mlua::Result<Table> {
-        let params = match self.codec.decode(request.params.as_bytes())?.map_err(mlua::Error::runtime)? {
-            // A job without params: an empty table saves every script a check.
-            params if params.is_null() => Value::Table(self.lua.create_table()?),
-            params => params,
-        };
+    fn job_table(&self, request: &Request, params: Value) -> mlua::Result<Table> {
+        // A job without params: an empty table saves every script a check.
+        let params = if params.is_null() { Value::Table(self.lua.create_table()?) } else { params };
         let job = self.lua.create_table_with_capacity(0, 4)?;
         job.raw_set("id", request.id.as_str())?;
         job.raw_set("name", request.name.as_str())?;
@@ -133,49 +146,67 @@ impl Vm {
         Ok(job)
     }
 
-    /// Resumes the job's coroutine until it has ended.
-    async fn drive(&self, running: &Rc<Running>, thread: &Thread, arguments: (Function, Table)) -> Finished {
-        let mut returned = self.watch.turn(running, || thread.resume::<(Option<bool>, Value)>(arguments));
-        while returned.is_ok() && thread.is_resumable() && running.verdict().is_none() {
-            tokio::task::yield_now().await;
-            returned = self.watch.turn(running, || thread.resume(()));
-        }
-        let good = running.stop.get().is_none();
-        running.coroutine.set(ptr::null());
-        let result = self.result(running, returned);
-        running.note_lost_lines();
-        Finished { good: good && running.stop.get().is_none(), result }
-    }
-
-    fn result(&self, running: &Running, returned: mlua::Result<(Option<bool>, Value)>) -> WorkResult {
-        let fault = match returned {
-            _ if running.stop.get().is_some() => Fault::Raised(String::new()),
-            Ok((Some(true), Value::Nil)) => return Ok(Output::none()),
-            Ok((Some(true), value)) => match self.watch.turn_of(running, || self.codec.encode(&value, "result")) {
-                Ok(json) => return Output::from_json(json).map_err(WorkError::fail),
-                Err(why) => Fault::Permanent(why),
-            },
-            Ok((_, error)) => {
-                if super::error::is_memory(&error) {
-                    running.stop.set(Some(Stop::Memory));
-                }
-                running.fault.take().unwrap_or_else(|| Fault::late(&error))
+    /// Resumes the job's coroutine until it has ended, or has to stop: then it is left where it stands.
+    async fn drive(&self, running: &Rc<Running>, coroutine: &Thread, arguments: (Function, Table)) -> Returned {
+        let mut returned = self.watch.turn(running, || coroutine.resume(arguments));
+        while returned.is_ok() && coroutine.is_resumable() && running.verdict().is_none() {
+            if !self.watch.took_turn() {
+                return Err(mlua::Error::runtime("attempt to yield from outside a coroutine"));
             }
-            Err(error) => Fault::late(&Value::Error(Box::new(error))),
-        };
-        match running.stop.get() {
-            Some(stop) => Err(self.stopped(stop)),
-            None => Err(fault.into()),
+            tokio::task::yield_now().await;
+            returned = self.watch.turn(running, || coroutine.resume(()));
         }
+        returned
     }
 
-    fn stopped(&self, stop: Stop) -> WorkError {
-        WorkError::retry(anyhow::Error::msg(match stop {
-            // The worker knows how long the job was given, and says so instead.
-            Stop::Timeout => "timed out".to_owned(),
-            Stop::Cancelled => "cancelled".to_owned(),
-            Stop::Memory => format!("the script needs more than its {} of memory", show(self.memory)),
-        }))
+    fn result(&self, running: &Running, returned: Returned) -> Result<Output, Fault> {
+        let error = match returned {
+            Ok((Some(true), Value::Nil)) => return Ok(Output::none()),
+            Ok((Some(true), value)) => {
+                let json = self.codec.encode(&value, "result").map_err(Fault::Permanent)?;
+                return Output::from_json(json).map_err(|error| Fault::Permanent(format!("result: {error}")));
+            }
+            Ok((_, error)) => error,
+            Err(error) => Value::Error(Box::new(error)),
+        };
+        if says_memory(&error) {
+            running.stop.set(Some(Stop::Memory));
+        }
+        Err(running.fault.take().unwrap_or_else(|| Fault::late(&error)))
+    }
+
+    fn stopped(&self, stop: Stop, limit: Option<Dur>) -> WorkError {
+        match stop {
+            Stop::Timeout => error::timed_out(limit),
+            Stop::Cancelled => error::cancelled(),
+            Stop::Memory => {
+                let memory = Size(u64::try_from(self.heap.limit()).unwrap_or(u64::MAX));
+                WorkError::retry(anyhow::anyhow!("the script needs more memory than its limit of {memory}"))
+            }
+        }
+    }
+}
+
+/// What [`Vm::run`] of the prelude returns: whether the script got to its end, and its result or error.
+type Returned = mlua::Result<(Option<bool>, Value)>;
+
+/// A job that is ready for its first turn.
+struct Started {
+    running: Rc<Running>,
+    coroutine: Thread,
+    chunk: Function,
+    job: Table,
+}
+
+/// Why a job could not be started.
+enum Unstarted {
+    Fault(Fault),
+    NoMemory,
+}
+
+impl From<mlua::Error> for Unstarted {
+    fn from(error: mlua::Error) -> Self {
+        if is_memory(&error) { Unstarted::NoMemory } else { Unstarted::Fault(Fault::Raised(error::text(&error))) }
     }
 }
 
@@ -188,6 +219,18 @@ pub(super) struct Finished {
     pub(super) good: bool,
 }
 
-fn show(bytes: usize) -> String {
-    bytesize::ByteSize(u64::try_from(bytes).unwrap_or(u64::MAX)).display().iec().to_string()
+/// A job that counts as running until it is over, however it ends.
+struct Busy<'a>(&'a Cell<usize>);
+
+impl<'a> Busy<'a> {
+    fn new(jobs: &'a Cell<usize>) -> Self {
+        jobs.set(jobs.get() + 1);
+        Busy(jobs)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
 }

@@ -1,4 +1,4 @@
-//! Finds, loads and remembers scripts. An edit is picked up by the next job.
+//! Scripts: found by name inside one folder, compiled once, and again when the file has changed.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -8,134 +8,161 @@ use std::time::{Duration, Instant, SystemTime};
 use mlua::chunk::ChunkMode;
 use mlua::{Function, Lua};
 
-use super::error::{Fault, text};
+use super::hint;
 
-/// How long a script is trusted not to have changed.
-const TRUST: Duration = Duration::from_millis(100);
+/// How long a file is taken to be unchanged after a look at it.
+const TRUSTED: Duration = Duration::from_millis(100);
 
-/// The scripts of one folder, as one VM knows them.
+/// Why there is no chunk to run.
+#[derive(Debug)]
+pub(super) enum LoadError {
+    /// The script is missing, or is no script.
+    Bad(String),
+    /// The VM has no memory left for it.
+    Memory(mlua::Error),
+}
+
+impl From<String> for LoadError {
+    fn from(why: String) -> Self {
+        LoadError::Bad(why)
+    }
+}
+
+/// The scripts of one folder, as one VM has them.
 #[derive(Debug)]
 pub(super) struct Scripts {
     folder: PathBuf,
-    known: RefCell<HashMap<String, Known>>,
+    /// The folder's own name, with which the places in errors begin.
+    label: String,
+    compiled: RefCell<HashMap<String, Compiled>>,
 }
 
 #[derive(Debug)]
-struct Known {
-    version: (Option<SystemTime>, u64),
-    checked: Instant,
-    chunk: Result<Function, Fault>,
+struct Compiled {
+    chunk: Function,
+    file: PathBuf,
+    stamp: Stamp,
+    looked: Instant,
 }
+
+/// Tells one version of a file from the next.
+type Stamp = (Option<SystemTime>, u64);
 
 impl Scripts {
+    /// The scripts in `folder`, which may appear later.
     pub(super) fn new(folder: PathBuf) -> Self {
-        Scripts { folder, known: RefCell::new(HashMap::new()) }
+        let label = folder.file_name().map_or_else(|| "scripts".to_owned(), |name| name.to_string_lossy().into_owned());
+        Scripts { folder, label, compiled: RefCell::default() }
     }
 
-    /// The script of that name, compiled: `greet`, `billing.close_month` or `billing/close_month`. Its environment is
-    /// shared, so callers clone it and give it one of their own.
-    pub(super) fn get(&self, lua: &Lua, name: &str) -> Result<Function, Fault> {
-        if let Some(known) = self.known.borrow().get(name).filter(|known| known.checked.elapsed() < TRUST) {
-            return known.chunk.clone();
+    /// The script of that name, compiled; to be run in a copy with its own globals.
+    ///
+    /// # Errors
+    /// When there is none, it lies outside the folder, or it does not compile. A script that was changed into a broken
+    /// one is an error too: the old version is not what its author wants to run.
+    pub(super) fn chunk(&self, lua: &Lua, name: &str) -> Result<Function, LoadError> {
+        if let Some(compiled) = self.compiled.borrow_mut().get_mut(name) {
+            let now = Instant::now();
+            let trusted = now.duration_since(compiled.looked) < TRUSTED;
+            if trusted || stamp(&compiled.file).is_ok_and(|stamp| stamp == compiled.stamp) {
+                if !trusted {
+                    compiled.looked = now;
+                }
+                return Ok(compiled.chunk.clone());
+            }
         }
-        let path = self.path(name)?;
-        let file = path.metadata().map_err(|error| unreadable(&self.shown(name), &error))?;
-        let version = (file.modified().ok(), file.len());
-        let mut known = self.known.borrow_mut();
-        if let Some(known) = known.get_mut(name).filter(|known| known.version == version) {
-            known.checked = Instant::now();
-            return known.chunk.clone();
+        self.compiled.borrow_mut().remove(name);
+        self.load(lua, name)
+    }
+
+    fn load(&self, lua: &Lua, name: &str) -> Result<Function, LoadError> {
+        let relative = relative(name)?;
+        let place = format!("{}/{}", self.label, relative.display());
+        let file = self.find(name, &relative, &place)?;
+        let looked = Instant::now();
+        let unreadable = |error: std::io::Error| format!("{place} cannot be read: {error}");
+        // The stamp before the text: a change between the two is then seen at the next look.
+        let stamp = stamp(&file).map_err(unreadable)?;
+        let source = std::fs::read(&file).map_err(unreadable)?;
+        let chunk = compile(lua, &source, &format!("={place}"))?;
+        self.compiled.borrow_mut().insert(name.to_owned(), Compiled { chunk: chunk.clone(), file, stamp, looked });
+        Ok(chunk)
+    }
+
+    /// The file, with links followed, if it is inside the folder.
+    fn find(&self, name: &str, relative: &Path, place: &str) -> Result<PathBuf, String> {
+        let folder = self.folder.canonicalize().map_err(|error| format!("the scripts folder {}: {error}", self.folder.display()))?;
+        match folder.join(relative).canonicalize() {
+            Ok(file) if file.starts_with(&folder) => Ok(file),
+            Ok(_) => Err(format!("{place} is a link that leaves the scripts folder")),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let hint = hint::similar(&folder, name).map(|similar| format!("; did you mean `{similar}`?")).unwrap_or_default();
+                Err(format!("there is no script {place}{hint}"))
+            }
+            Err(error) => Err(format!("{place} cannot be read: {error}")),
         }
-        let shown = self.shown(name);
-        let chunk =
-            std::fs::read_to_string(&path).map_err(|error| unreadable(&shown, &error)).and_then(|source| compile(lua, &shown, &source));
-        known.insert(name.to_owned(), Known { version, checked: Instant::now(), chunk: chunk.clone() });
-        chunk
-    }
-
-    /// The script's path as messages show it: the folder's own name, and what is below it.
-    fn shown(&self, name: &str) -> String {
-        let folder = self.folder.file_name().map_or("scripts".into(), |name| name.to_string_lossy());
-        format!("{folder}/{}.lua", name.replace('.', "/"))
-    }
-
-    /// Where the script lies. Never outside of the folder, whatever the name says and links do.
-    fn path(&self, name: &str) -> Result<PathBuf, Fault> {
-        let refuse = || {
-            Fault::Permanent(format!(
-                "`{}` is not the name of a script; write `greet`, or `billing.close_month` for scripts in a folder",
-                name.escape_debug()
-            ))
-        };
-        let parts: Vec<&str> = name.split(['/', '.']).collect();
-        if parts.iter().any(|part| part.is_empty() || part.contains(['\\', '\0'])) {
-            return Err(refuse());
-        }
-        let path = self.folder.join(parts.join("/")).with_extension("lua");
-        let real = path.canonicalize().map_err(|_| Fault::Permanent(self.missing(name)))?;
-        let folder = self.folder.canonicalize().map_err(|error| unreadable(&self.folder.display().to_string(), &error))?;
-        if real.starts_with(&folder) { Ok(real) } else { Err(refuse()) }
-    }
-
-    fn missing(&self, name: &str) -> String {
-        let mut names = Vec::new();
-        collect(&self.folder, "", &mut names);
-        let wanted = name.replace('/', ".");
-        let near = names
-            .iter()
-            .map(|known| (strsim::damerau_levenshtein(known, &wanted), known))
-            .filter(|(distance, known)| *distance <= 1 + known.len() / 4)
-            .min();
-        let hint = near.map_or(String::new(), |(_, known)| format!("; did you mean `{known}`?"));
-        format!("there is no script {}{hint}", self.shown(name))
     }
 }
 
-fn unreadable(shown: &str, error: &std::io::Error) -> Fault {
-    Fault::Permanent(format!("cannot read {shown}: {error}"))
+/// The path that a name means: `a`, `a.b` and `a/b` are names.
+fn relative(name: &str) -> Result<PathBuf, String> {
+    if name.is_empty() {
+        return Err("the job has no `name`; it says which script runs it".to_owned());
+    }
+    let segments: Vec<&str> = name.split(['.', '/']).collect();
+    if segments.iter().any(|segment| segment.is_empty() || segment.contains(['\0', '\\'])) {
+        let name = name.escape_debug();
+        return Err(format!(
+            "`{name}` is not the name of a script; write `greet` for greet.lua, `mail/send` or `mail.send` for mail/send.lua"
+        ));
+    }
+    Ok(PathBuf::from(format!("{}.lua", segments.join("/"))))
 }
 
-/// The names of all scripts below a folder. What cannot be read has no names.
-fn collect(folder: &Path, prefix: &str, names: &mut Vec<String>) {
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        let Some(stem) = path.file_stem().and_then(|stem| stem.to_str()) else { continue };
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            collect(&path, &format!("{prefix}{stem}."), names);
-        } else if path.extension().is_some_and(|extension| extension == "lua") {
-            names.push(format!("{prefix}{stem}"));
-        }
-    }
+fn stamp(file: &Path) -> std::io::Result<Stamp> {
+    let metadata = file.metadata()?;
+    Ok((metadata.modified().ok(), metadata.len()))
 }
 
 /// Compiles text, never bytecode.
-pub(super) fn compile(lua: &Lua, shown: &str, source: &str) -> Result<Function, Fault> {
-    // The line of a shebang stays, so that the others keep their numbers.
-    let source = if source.starts_with("#!") { format!("--{source}") } else { source.to_owned() };
-    lua.load(&source).set_name(format!("={shown}")).set_mode(ChunkMode::Text).into_function().map_err(|error| {
-        let message = text(&error);
-        let message = message.strip_prefix("syntax error: ").unwrap_or(&message);
-        Fault::Permanent(format!("{message}{}", hint(message, shown, &source)))
+///
+/// # Errors
+/// With the place, and how to write what Luau has no syntax for.
+pub(super) fn compile(lua: &Lua, source: &[u8], name: &str) -> Result<Function, LoadError> {
+    let source = source.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(source);
+    let mut text = source.to_vec();
+    // `#!/usr/bin/env lua`: made a comment, so that line numbers hold.
+    if text.starts_with(b"#") {
+        text.splice(..1, *b"--");
+    }
+    let loaded = lua.load(text).set_name(name).set_mode(ChunkMode::Text).into_function();
+    loaded.map_err(|error| {
+        if super::error::is_memory(&error) {
+            return LoadError::Memory(error);
+        }
+        let message = super::error::text(&error);
+        LoadError::Bad(match hint::rewrite(&String::from_utf8_lossy(source), &message) {
+            Some(hint) => format!("{message}\n  {hint}"),
+            None => message,
+        })
     })
 }
 
-/// What to write instead of what other versions of Lua have and Luau has not.
-fn hint(message: &str, shown: &str, source: &str) -> &'static str {
-    let line = message.strip_prefix(shown).and_then(|rest| rest.strip_prefix(':')).and_then(|rest| rest.split(':').next());
-    let line = line
-        .and_then(|number| number.parse::<usize>().ok())
-        .and_then(|number| source.lines().nth(number.saturating_sub(1)))
-        .unwrap_or_default();
-    let has = |words: &[&str]| words.iter().any(|word| line.contains(word));
-    if has(&["goto ", "::"]) {
-        "\n  there is no `goto` here: use a loop with `break` or `continue`"
-    } else if has(&["<const>"]) {
-        "\n  there is no `<const>` here: leave it out"
-    } else if has(&["<close>"]) {
-        "\n  there is no `<close>` here: call what closes it yourself, after a `pcall`"
-    } else if has(&["&", "|", "~", "<<", ">>"]) {
-        "\n  there are no bit operators here: use bit32.band, bit32.bor, bit32.bxor, bit32.bnot, bit32.lshift, bit32.rshift"
-    } else {
-        ""
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_with_dots_and_slashes_mean_files_in_folders() {
+        assert_eq!(relative("greet").unwrap(), Path::new("greet.lua"));
+        assert_eq!(relative("mail.send").unwrap(), Path::new("mail/send.lua"));
+        assert_eq!(relative("mail/send").unwrap(), Path::new("mail/send.lua"));
+    }
+
+    #[test]
+    fn names_that_could_leave_the_folder_are_no_names() {
+        for name in ["", "..", "../up", "a/../b", "/etc/passwd", "a//b", "a\0b", "a\\b", "a/"] {
+            assert!(relative(name).is_err(), "{name:?}");
+        }
     }
 }

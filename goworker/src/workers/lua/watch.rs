@@ -4,7 +4,7 @@
 //! each tick raises the error anew, so a script that catches it gets no further than its next step; and whatever the
 //! script answers after that is not taken for a result.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::ffi::c_void;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use mlua::{Lua, Table, VmState};
 use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
+use tracing::Level;
 
 use super::error::Fault;
 use super::pool::Event;
@@ -43,8 +44,8 @@ pub(super) struct Running {
     pub(super) events: Sender<Event>,
     /// Its globals.
     pub(super) globals: Table,
-    /// The modules that it has loaded.
-    pub(super) modules: Table,
+    /// The modules that it has loaded, once it loads any.
+    pub(super) modules: OnceCell<Table>,
     /// Its coroutine, by address.
     pub(super) coroutine: Cell<*const c_void>,
     /// Set once, when it is stopped.
@@ -56,6 +57,33 @@ pub(super) struct Running {
 }
 
 impl Running {
+    /// Sends a log line on its way. Nothing here may wait: when lines come faster than they are taken, they are counted.
+    pub(super) fn log(&self, level: Level, message: String) {
+        // The last place is kept for the result.
+        let sent = self.events.capacity() > 1 && self.events.try_send(Event::Log(level, message)).is_ok();
+        if !sent {
+            self.lost_lines.set(self.lost_lines.get() + 1);
+        }
+    }
+
+    /// The modules that it has loaded.
+    pub(super) fn modules(&self, lua: &Lua) -> mlua::Result<Table> {
+        match self.modules.get() {
+            Some(modules) => Ok(modules.clone()),
+            None => lua.create_table().map(|modules| self.modules.get_or_init(|| modules).clone()),
+        }
+    }
+
+    /// Says how many lines were lost.
+    pub(super) fn note_lost_lines(&self) {
+        let lost = self.lost_lines.take();
+        if lost > 0 && self.events.capacity() > 1 {
+            let note = format!("{lost} lines before this one were lost: the script logs faster than they are written");
+            // If there is no room for the note either, the job's end matters more.
+            let _ = self.events.try_send(Event::Log(Level::WARN, note));
+        }
+    }
+
     /// Why the job has to stop now, if it has to.
     pub(super) fn verdict(&self) -> Option<Stop> {
         if self.stop.get().is_none() {
@@ -80,21 +108,34 @@ pub(super) struct Watch {
     stopped: Cell<bool>,
     ticks: Cell<u32>,
     turn_ends: Cell<Instant>,
+    /// Whether the turn was ended here, rather than by the script.
+    took_turn: Cell<bool>,
 }
 
 impl Watch {
     pub(super) fn new() -> Self {
-        Watch { job: RefCell::new(None), stopped: Cell::new(false), ticks: Cell::new(0), turn_ends: Cell::new(Instant::now()) }
+        Watch {
+            job: RefCell::new(None),
+            stopped: Cell::new(false),
+            ticks: Cell::new(0),
+            turn_ends: Cell::new(Instant::now()),
+            took_turn: Cell::new(false),
+        }
     }
 
     /// Gives `job` a turn: runs `resume` in its name.
     pub(super) fn turn<R>(&self, job: &Rc<Running>, resume: impl FnOnce() -> R) -> R {
         self.stopped.set(job.stop.get().is_some());
+        self.took_turn.set(false);
         self.turn_ends.set(Instant::now() + SLICE);
         *self.job.borrow_mut() = Some(Rc::clone(job));
-        let result = resume();
-        *self.job.borrow_mut() = None;
-        result
+        let _turn = Turn(self);
+        resume()
+    }
+
+    /// Whether the last turn ended because it was over, and the script would have gone on.
+    pub(super) fn took_turn(&self) -> bool {
+        self.took_turn.get()
     }
 
     /// The job that runs now.
@@ -109,35 +150,28 @@ impl Watch {
         if !ticks.is_multiple_of(STRIDE) && !self.stopped.get() {
             return Ok(VmState::Continue);
         }
-        let Ok(job) = self.job() else { return Ok(VmState::Continue) };
+        // Code of a script that runs in nobody's name, such as a `__tostring`, has no limit but this one.
+        let job = self.job()?;
         if let Some(stop) = job.verdict() {
             return Err(self.stop(&job, stop));
         }
         // Only the job's own coroutine may be left here: a yield in one that the script made would return to the script.
         let over = Instant::now() >= self.turn_ends.get();
         let own = over && lua.current_thread().to_pointer() == job.coroutine.get();
+        self.took_turn.set(own);
         Ok(if own { VmState::Yield } else { VmState::Continue })
     }
 
     /// Looks at an error that a script caught: what stops a job is raised again, and running out of memory stops it.
     pub(super) fn caught(&self, error: &mlua::Value) -> mlua::Result<()> {
         let job = self.job()?;
-        if super::error::is_memory(error) {
+        if super::error::says_memory(error) {
             job.stop.set(Some(Stop::Memory));
         }
         match job.stop.get() {
             Some(stop) => Err(self.stop(&job, stop)),
             None => Ok(()),
         }
-    }
-
-    /// Notes an error while its handler runs, which must not raise another.
-    pub(super) fn seen(&self, error: &mlua::Value) -> mlua::Result<()> {
-        if super::error::is_memory(error) {
-            self.job()?.stop.set(Some(Stop::Memory));
-            self.stopped.set(true);
-        }
-        Ok(())
     }
 
     fn stop(&self, job: &Running, stop: Stop) -> mlua::Error {
@@ -148,5 +182,14 @@ impl Watch {
             Stop::Cancelled => "cancelled",
             Stop::Memory => "not enough memory",
         })
+    }
+}
+
+/// Ends a turn, even if by a panic: a job that is kept would never be known to be over.
+struct Turn<'a>(&'a Watch);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        *self.0.job.borrow_mut() = None;
     }
 }
