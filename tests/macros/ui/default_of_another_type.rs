@@ -6,7 +6,7 @@ use goworker::units::Dur;
 #[worker]
 pub struct Resize {
     /// JPEG quality.
-    #[config(default = "high", range = 1..="best")]
+    #[config(default = "high")]
     quality: u8,
     /// How long to wait before it.
     #[config(default = "30 parsecs")]
