@@ -1,9 +1,9 @@
 //! What stands in the brackets: `#[provider(..)]`, `#[worker(..)]`, `#[config(..)]`, `#[state]`.
 
-use proc_macro2::TokenStream;
-use syn::parse::Parser;
-use syn::punctuated::Punctuated;
-use syn::{Expr, ExprLit, ExprRange, Lit, LitStr, Meta, Path, Token};
+use proc_macro2::{TokenStream, TokenTree};
+use syn::ext::IdentExt;
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::{Expr, ExprLit, ExprRange, Ident, Lit, LitStr, Meta, Token};
 
 use crate::faults::Faults;
 
@@ -54,33 +54,32 @@ impl Args {
             },
             name: None,
         };
-        for meta in list(tokens, attribute.known(), faults) {
-            if meta.path().is_ident("name") {
-                args.set_name(&meta, attribute, faults);
-            } else if meta.path().is_ident("queue") {
-                args.set_queue(&meta, attribute, faults);
-            } else {
-                unknown(meta.path(), attribute.known(), faults);
+        for entry in entries(tokens, attribute.known(), faults) {
+            match entry.key.to_string().as_str() {
+                "name" => args.set_name(&entry, attribute, faults),
+                "queue" => args.set_queue(&entry, attribute, faults),
+                _ => entry.refuse(attribute.known(), faults),
             }
         }
         args
     }
 
-    fn set_name(&mut self, meta: &Meta, attribute: Attribute, faults: &mut Faults) {
-        match value(meta) {
-            _ if self.name.is_some() => faults.at(meta.path(), "`name` is given twice; keep one"),
+    fn set_name(&mut self, Entry { key, value }: &Entry, attribute: Attribute, faults: &mut Faults) {
+        match value {
+            _ if self.name.is_some() => faults.at(key, "`name` is given twice; keep one"),
             Some(Expr::Lit(ExprLit { lit: Lit::Str(name), .. })) if is_kind(&name.value()) => self.name = Some(name.clone()),
             Some(Expr::Lit(ExprLit { lit: Lit::Str(name), .. })) => faults.at(name, format_args!("a name is {KIND}")),
-            _ => faults.at(meta, format_args!("`name` needs a text: `{}`", attribute.written().replace(']', "(name = \"..\")]"))),
+            Some(other) => faults.at(other, "a name is a text: `name = \"..\"`"),
+            None => faults.at(key, format_args!("`name` needs a value; {}", attribute.known())),
         }
     }
 
-    fn set_queue(&mut self, meta: &Meta, attribute: Attribute, faults: &mut Faults) {
-        match (attribute, meta) {
-            (Attribute::Worker, _) => faults.at(meta, "a worker stores no jobs: `queue` belongs to `#[provider(queue)]`"),
-            (Attribute::Provider, Meta::Path(path)) if self.role == Role::Queue => faults.at(path, "`queue` is given twice; keep one"),
-            (Attribute::Provider, Meta::Path(_)) => self.role = Role::Queue,
-            (Attribute::Provider, other) => faults.at(other, "`queue` takes nothing: `#[provider(queue)]`"),
+    fn set_queue(&mut self, Entry { key, value }: &Entry, attribute: Attribute, faults: &mut Faults) {
+        match (attribute, value) {
+            (Attribute::Worker, _) => faults.at(key, "a worker stores no jobs: `queue` belongs to `#[provider(queue)]`"),
+            (Attribute::Provider, Some(value)) => faults.at(value, "`queue` takes no value: `#[provider(queue)]`"),
+            (Attribute::Provider, None) if self.role == Role::Queue => faults.at(key, "`queue` is given twice; keep one"),
+            (Attribute::Provider, None) => self.role = Role::Queue,
         }
     }
 }
@@ -149,13 +148,11 @@ impl FieldArgs {
             Meta::List(list) => list.tokens.clone(),
             Meta::NameValue(_) => return faults.at(attribute, format_args!("write `#[config(..)]`; {CONFIG}")),
         };
-        for meta in list(tokens, CONFIG, faults) {
-            if meta.path().is_ident("default") {
-                self.set_default(&meta, faults);
-            } else if meta.path().is_ident("range") {
-                self.set_range(&meta, faults);
-            } else {
-                unknown(meta.path(), CONFIG, faults);
+        for entry in entries(tokens, CONFIG, faults) {
+            match entry.key.to_string().as_str() {
+                "default" => self.set_default(entry, faults),
+                "range" => self.set_range(entry, faults),
+                _ => entry.refuse(CONFIG, faults),
             }
         }
     }
@@ -166,42 +163,64 @@ impl FieldArgs {
         }
     }
 
-    fn set_default(&mut self, meta: &Meta, faults: &mut Faults) {
+    fn set_default(&mut self, Entry { key, value }: Entry, faults: &mut Faults) {
         if self.default.is_some() {
-            return faults.at(meta.path(), "`default` is given twice; keep one");
+            return faults.at(key, "`default` is given twice; keep one");
         }
-        match (meta, value(meta)) {
-            (_, Some(value)) => self.default = Some(DefaultArg::Value(value.clone())),
-            (Meta::Path(_), _) => self.default = Some(DefaultArg::OfType),
-            _ => faults.at(meta, "write `default = ..`, or `default` for the default of the type"),
-        }
+        self.default = Some(value.map_or(DefaultArg::OfType, DefaultArg::Value));
     }
 
-    fn set_range(&mut self, meta: &Meta, faults: &mut Faults) {
-        match value(meta) {
-            _ if self.range.is_some() => faults.at(meta.path(), "`range` is given twice; keep one"),
-            Some(Expr::Range(range)) => self.range = Some(range.clone()),
+    fn set_range(&mut self, Entry { key, value }: Entry, faults: &mut Faults) {
+        match value {
+            _ if self.range.is_some() => faults.at(key, "`range` is given twice; keep one"),
+            Some(Expr::Range(range)) => self.range = Some(range),
             Some(other) => faults.at(other, "`range` needs a range, such as `1..=100` or `1..`"),
-            None => faults.at(meta, "`range` needs a range: `range = 1..=100`"),
+            None => faults.at(key, "`range` needs a range: `range = 1..=100`"),
         }
     }
 }
 
-/// The entries of a comma-separated list; what comes after a fault of syntax is lost.
-fn list(tokens: TokenStream, known: &str, faults: &mut Faults) -> Punctuated<Meta, Token![,]> {
-    Punctuated::parse_terminated.parse2(tokens).unwrap_or_else(|error| {
-        faults.note(syn::Error::new(error.span(), format_args!("{error}; {known}")));
-        Punctuated::new()
-    })
+/// One entry of a list in brackets: `key` or `key = value`.
+struct Entry {
+    key: Ident,
+    value: Option<Expr>,
 }
 
-fn value(meta: &Meta) -> Option<&Expr> {
-    match meta {
-        Meta::NameValue(pair) => Some(&pair.value),
-        _ => None,
+impl Entry {
+    fn refuse(&self, known: &str, faults: &mut Faults) {
+        faults.at(&self.key, format_args!("there is no `{}` here; {known}", self.key));
     }
 }
 
-fn unknown(path: &Path, known: &str, faults: &mut Faults) {
-    faults.at(path, format_args!("there is no `{}` here; {known}", crate::text::text(path)));
+impl Parse for Entry {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let key = input.call(Ident::parse_any).map_err(|error| syn::Error::new(error.span(), "expected a name"))?;
+        let value = input.parse::<Option<Token![=]>>()?.map(|_| input.parse()).transpose()?;
+        if input.is_empty() || input.peek(Token![,]) {
+            Ok(Entry { key, value })
+        } else {
+            Err(input.error(format_args!("expected `{key} = ..` or a comma")))
+        }
+    }
+}
+
+/// The entries of a list; one that cannot be read does not hide those after it.
+fn entries(tokens: TokenStream, known: &str, faults: &mut Faults) -> Vec<Entry> {
+    let parser = |input: ParseStream<'_>| {
+        let mut entries = Vec::new();
+        while !input.is_empty() {
+            match input.parse() {
+                Ok(entry) => entries.push(entry),
+                Err(error) => faults.note(syn::Error::new(error.span(), format_args!("{error}; {known}"))),
+            }
+            while input.parse::<Option<Token![,]>>()?.is_none() && !input.is_empty() {
+                input.parse::<TokenTree>()?;
+            }
+        }
+        Ok(entries)
+    };
+    parser.parse2(tokens).unwrap_or_else(|error| {
+        faults.note(error);
+        Vec::new()
+    })
 }

@@ -1,11 +1,10 @@
 //! Arguments and item together, checked: behind this nothing can be wrong.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{
-    Attribute, Expr, ExprLit, ExprUnary, Fields, GenericArgument, Ident, ItemStruct, Lit, LitStr, Meta, PathArguments, Type, UnOp,
-    Visibility,
+    Attribute, Expr, ExprLit, ExprUnary, Fields, GenericArgument, Ident, ItemStruct, Lit, Meta, PathArguments, Type, UnOp, Visibility,
 };
 
 use crate::args::{Args, DefaultArg, FieldArgs, KIND, Role, is_kind};
@@ -176,19 +175,22 @@ fn fallback(ty: &Type, written: Option<DefaultArg>) -> Option<Fallback> {
 
 /// A value of `ty`, as a person writes it: a text becomes what the type makes of it, everything else stays as it is.
 fn converted(ty: &Type, value: &Expr) -> TokenStream {
-    match value {
-        Expr::Lit(ExprLit { lit: Lit::Str(literal), .. }) if has_unit(ty) => checked_when_compiled(ty, literal),
-        Expr::Lit(ExprLit { lit: Lit::Str(literal), .. }) => quote!(::core::convert::Into::into(#literal)),
-        other => quote!(#other),
+    let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = value else { return quote!(#value) };
+    match last_segment(ty).map(|segment| segment.ident.to_string()).as_deref() {
+        // Of `goworker::units`. An item is evaluated by `cargo check` already; a `const` block is not.
+        Some("Dur" | "Size") => quote_spanned! {text.span()=> {
+            const VALUE: #ty = <#ty>::literal(#text);
+            VALUE
+        }},
+        // "expected `u8`, found `&str`" says more than "`u8: From<&str>` is not satisfied".
+        Some(name) if is_primitive(name) => quote!(#text),
+        _ => quote!(::core::convert::Into::into(#text)),
     }
 }
 
-/// An item is checked even by `cargo check`; a `const` block is not.
-fn checked_when_compiled(ty: &Type, literal: &LitStr) -> TokenStream {
-    quote!({
-        const VALUE: #ty = <#ty>::literal(#literal);
-        VALUE
-    })
+fn is_primitive(name: &str) -> bool {
+    let is_number = |digits: &str| digits == "size" || digits.parse::<u8>().is_ok();
+    name == "bool" || name == "char" || name.strip_prefix(['u', 'i', 'f']).is_some_and(is_number)
 }
 
 fn is_literal(value: &Expr) -> bool {
@@ -197,11 +199,6 @@ fn is_literal(value: &Expr) -> bool {
         Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) => is_literal(expr),
         _ => false,
     }
-}
-
-/// Whether the type is one of `goworker::units`.
-fn has_unit(ty: &Type) -> bool {
-    last_segment(ty).is_some_and(|segment| segment.ident == "Dur" || segment.ident == "Size")
 }
 
 /// The `T` of an `Option<T>`.

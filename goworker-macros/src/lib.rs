@@ -1,9 +1,10 @@
 //! `#[provider]` and `#[worker]`: a struct becomes a plugin of goworker.
 //!
-//! Use them as `goworker::provider` and `goworker::worker`, where they are described.
+//! Use them as `goworker::provider` and `goworker::worker`, where they are described. What they write is ordinary code:
+//! the snapshots show it, and `goworker::Registry::with` has an example of the same by hand.
 //!
 //! The way of the tokens: `args` parses what is in the brackets, `component` checks it together with the item and notes
-//! all faults, `expand` writes what is valid. Everything that a macro does can be written by hand: see the snapshots.
+//! all faults, `expand` writes what is valid.
 
 mod args;
 mod component;
@@ -15,13 +16,13 @@ use proc_macro::TokenStream;
 
 use args::Attribute;
 
-/// Makes a struct a kind of provider. Described at its re-export, `goworker::provider`.
+/// Every fault is an error at its own place, and the item is given back whatever happens.
 #[proc_macro_attribute]
 pub fn provider(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::expand(Attribute::Provider, args.into(), item.into()).into()
 }
 
-/// Makes a struct a kind of worker. Described at its re-export, `goworker::worker`.
+/// Every fault is an error at its own place, and the item is given back whatever happens.
 #[proc_macro_attribute]
 pub fn worker(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::expand(Attribute::Worker, args.into(), item.into()).into()

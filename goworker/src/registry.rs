@@ -126,6 +126,51 @@ impl Registry {
     }
 
     /// Adds a kind. If its name is taken, neither is preferred: [`duplicates`](Registry::duplicates) tells.
+    ///
+    /// This is all that `#[worker]` does, by hand:
+    ///
+    /// ```
+    /// use goworker::settings::{Field, Reader, Settings};
+    /// use goworker::{Context, Job, Origin, Registration, Registry, WorkResult, Worker};
+    ///
+    /// struct Echo {
+    ///     times: u8,
+    /// }
+    ///
+    /// impl Worker for Echo {
+    ///     async fn work(&self, job: &Job, _: &Context) -> WorkResult {
+    ///         Ok(serde_json::json!(job.name.repeat(self.times.into())).into())
+    ///     }
+    /// }
+    ///
+    /// struct EchoConfig {
+    ///     times: u8,
+    /// }
+    ///
+    /// impl Settings for EchoConfig {
+    ///     fn fields() -> Vec<Field> {
+    ///         vec![Field::new::<u8>("times", "u8", "How often to say it.").or("2").within("1..=9")]
+    ///     }
+    ///
+    ///     // All fields are read before the first `?`, so that every mistake is told.
+    ///     fn read(reader: &mut Reader<'_>) -> Option<Self> {
+    ///         let times = reader.optional("times", || 2);
+    ///         let times = reader.within("times", times, 1..=9);
+    ///         Some(EchoConfig { times: times? })
+    ///     }
+    /// }
+    ///
+    /// impl From<EchoConfig> for Echo {
+    ///     fn from(config: EchoConfig) -> Self {
+    ///         Echo { times: config.times }
+    ///     }
+    /// }
+    ///
+    /// let origin = Origin { crate_name: "echo", crate_version: "1.0.0", file: file!(), line: line!() };
+    /// let echo = Registration::worker::<Echo, EchoConfig>("echo", "Says it again.", origin);
+    /// let registry = Registry::linked().with(echo);
+    /// assert!(registry.worker("echo").is_some());
+    /// ```
     #[must_use]
     pub fn with(mut self, registration: Registration) -> Self {
         let kinds = if registration.role.is_provider() { &mut self.providers } else { &mut self.workers };

@@ -6,7 +6,6 @@ mod command_line;
 mod config;
 mod crashes;
 mod lua;
-mod macros;
 mod manager;
 mod parts;
 

@@ -27,7 +27,7 @@ pub(crate) use tokens::{Kind, Unbalanced, pairs, tokens, unclosed_text};
 pub(crate) use value::read;
 
 pub use diagnostic::{Diagnostic, Report, Severity};
-pub use reader::Reader;
+pub use reader::{Reader, Setting};
 pub use secret::Secret;
 
 /// A struct that can be read from the fields of a config entry, `kind(field: value, ..)`.

@@ -16,6 +16,17 @@ use super::secret::may_hold_secret;
 use super::source::{SourceText, Span};
 use super::value;
 
+/// What a setting can be: whatever serde and schemars can read and describe.
+#[diagnostic::on_unimplemented(
+    message = "a config cannot hold a `{Self}`",
+    label = "not a type for a setting",
+    note = "derive `serde::Deserialize` and `schemars::JsonSchema` for `{Self}`, or mark the field `#[state]`"
+)]
+pub trait Setting: DeserializeOwned + JsonSchema + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: DeserializeOwned + JsonSchema + 'static> Setting for T {}
+
 /// The fields of one config entry, taken one by one. What stays untaken is a mistake too.
 pub struct Reader<'a> {
     source: &'a SourceText<'a>,
@@ -84,7 +95,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The field of that name, which has to be there. `None` if it is not or is wrong: the mistake is noted.
-    pub fn required<T: DeserializeOwned + JsonSchema + 'static>(&mut self, name: &'static str) -> Option<T> {
+    pub fn required<T: Setting>(&mut self, name: &'static str) -> Option<T> {
         match self.take(name) {
             Some(raw) => self.setting(name, raw),
             None => {
@@ -95,7 +106,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The field of that name, or `default()` if it is left out. `None` if it is wrong: the mistake is noted.
-    pub fn optional<T: DeserializeOwned + JsonSchema + 'static>(&mut self, name: &'static str, default: impl FnOnce() -> T) -> Option<T> {
+    pub fn optional<T: Setting>(&mut self, name: &'static str, default: impl FnOnce() -> T) -> Option<T> {
         match self.take(name) {
             Some(raw) => self.setting(name, raw),
             None => {

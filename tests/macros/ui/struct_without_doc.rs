@@ -1,0 +1,12 @@
+use goworker::{Context, Job, Output, WorkResult, Worker, worker};
+
+#[worker]
+pub struct Resize;
+
+impl Worker for Resize {
+    async fn work(&self, _: &Job, _: &Context) -> WorkResult {
+        Ok(Output::none())
+    }
+}
+
+fn main() {}
