@@ -202,30 +202,36 @@ impl<W: Worker> DynWorker for W {
     }
 }
 
-/// The contract of [`Provider`], by the same names.
-#[allow(clippy::missing_errors_doc, reason = "each is described at its trait method")]
-impl ProviderHandle {
-    /// See [`Provider::fetch`].
-    pub async fn fetch(&self, demand: &Demand) -> Result<Batch, ProviderError> {
-        self.0.fetch_boxed(demand).await
-    }
-    /// See [`Provider::ready`].
-    pub async fn ready(&self, demand: &Demand) {
-        self.0.ready_boxed(demand).await;
-    }
-    /// See [`Provider::settle`].
-    pub async fn settle(&self, settlements: &[Settled]) -> Result<Vec<usize>, ProviderError> {
-        self.0.settle_boxed(settlements).await
-    }
-    /// See [`Provider::renew`].
-    pub async fn renew(&self, leases: &[Token]) -> Result<Renewal, ProviderError> {
-        self.0.renew_boxed(leases).await
-    }
-    /// See [`Provider::close`].
-    pub async fn close(&self) -> anyhow::Result<()> {
-        self.0.close_boxed().await
-    }
+/// The contract of [`Provider`], by the same names: a queue is a provider too.
+macro_rules! provides {
+    ($($handle:ident)*) => {
+        $(#[allow(clippy::missing_errors_doc, reason = "each is described at its trait method")]
+        impl $handle {
+            /// See [`Provider::fetch`].
+            pub async fn fetch(&self, demand: &Demand) -> Result<Batch, ProviderError> {
+                self.0.fetch_boxed(demand).await
+            }
+            /// See [`Provider::ready`].
+            pub async fn ready(&self, demand: &Demand) {
+                self.0.ready_boxed(demand).await;
+            }
+            /// See [`Provider::settle`].
+            pub async fn settle(&self, settlements: &[Settled]) -> Result<Vec<usize>, ProviderError> {
+                self.0.settle_boxed(settlements).await
+            }
+            /// See [`Provider::renew`].
+            pub async fn renew(&self, leases: &[Token]) -> Result<Renewal, ProviderError> {
+                self.0.renew_boxed(leases).await
+            }
+            /// See [`Provider::close`].
+            pub async fn close(&self) -> anyhow::Result<()> {
+                self.0.close_boxed().await
+            }
+        })*
+    };
 }
+
+provides!(ProviderHandle QueueHandle);
 
 impl WorkerHandle {
     /// See [`Worker::work`].
@@ -245,32 +251,12 @@ impl WorkerHandle {
     }
 }
 
-/// The contract of [`Queue`], and of [`Provider`] beneath it, by the same names.
+/// The contract of [`Queue`], by the same names.
 #[allow(clippy::missing_errors_doc, reason = "each is described at its trait method")]
 impl QueueHandle {
     /// The queue seen as a provider.
     pub fn provider(&self) -> ProviderHandle {
         ProviderHandle(Arc::clone(&self.0).into_provider())
-    }
-    /// See [`Provider::fetch`].
-    pub async fn fetch(&self, demand: &Demand) -> Result<Batch, ProviderError> {
-        self.0.fetch_boxed(demand).await
-    }
-    /// See [`Provider::ready`].
-    pub async fn ready(&self, demand: &Demand) {
-        self.0.ready_boxed(demand).await;
-    }
-    /// See [`Provider::settle`].
-    pub async fn settle(&self, settlements: &[Settled]) -> Result<Vec<usize>, ProviderError> {
-        self.0.settle_boxed(settlements).await
-    }
-    /// See [`Provider::renew`].
-    pub async fn renew(&self, leases: &[Token]) -> Result<Renewal, ProviderError> {
-        self.0.renew_boxed(leases).await
-    }
-    /// See [`Provider::close`].
-    pub async fn close(&self) -> anyhow::Result<()> {
-        self.0.close_boxed().await
     }
     /// See [`Queue::enqueue`].
     pub async fn enqueue(&self, jobs: &[Arc<Job>], cursor: Option<&Cursor>) -> Result<Vec<Enqueued>, ProviderError> {
