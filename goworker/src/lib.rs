@@ -31,7 +31,7 @@ mod providers;
 pub mod testing;
 mod workers;
 
-pub use clock::{Clock, Random, Timestamp};
+pub use clock::{Clock, ForeignWork, Random, Timestamp};
 /// Makes a struct a kind of provider: `#[provider]` with an `impl` of [`Provider`], `#[provider(queue)]` with one of
 /// [`Queue`] as well.
 ///

@@ -9,6 +9,7 @@ mod crashes;
 mod lua;
 mod manager;
 mod parts;
+mod pipelines;
 
 /// goworker with the tests' own workers.
 const BINARY: &str = env!("CARGO_BIN_EXE_goworker-under-test");

@@ -219,6 +219,7 @@ impl Manager {
         let queues = self.queues.clone();
         let services = Services {
             worker: name.clone(),
+            clock: self.rulebook.clock.clone(),
             ids: Ids::new(self.rulebook.clock.clone(), self.rulebook.random.clone()),
             enqueue: Box::new(move |job, queue| {
                 let queues = queues.clone();
