@@ -91,7 +91,8 @@ pub trait Provider: Send + Sync + 'static {
 pub struct Setup {
     /// The plugin's key in the configuration.
     pub name: String,
-    /// The folder that paths in the configuration are relative to. Settings of type `PathBuf` are resolved already.
+    /// The folder that paths in the configuration are relative to, `.` if it is the current one. Settings of type
+    /// `PathBuf` are resolved already.
     pub base: PathBuf,
     /// How many jobs a worker runs at once.
     pub concurrency: usize,
