@@ -100,6 +100,9 @@ pub struct Setup {
     pub lease: Duration,
     /// How long a queue lists jobs that have ended.
     pub keep: Keep,
+    /// Whether a store that is not there yet is made. If not, it counts as an empty one: whoever only looks leaves
+    /// nothing behind.
+    pub create: bool,
     /// The time.
     pub clock: Clock,
     /// Randomness.
@@ -115,6 +118,7 @@ impl Setup {
             concurrency: 20,
             lease: Duration::from_secs(30),
             keep: Keep::default(),
+            create: true,
             clock: Clock::system(),
             random: Random::system(),
         }

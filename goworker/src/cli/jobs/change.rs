@@ -3,7 +3,7 @@
 use super::distinct;
 use crate::cli::fault::Fault;
 use crate::cli::load::ConfigArg;
-use crate::cli::queues::{self, Choice, OpenQueue};
+use crate::cli::queues::{self, Absent, Choice, OpenQueue};
 use crate::cli::terminal;
 use crate::job::JobId;
 use crate::provider::ProviderError;
@@ -41,7 +41,7 @@ impl ChangeJobs {
     pub(super) fn execute(self, verb: Verb) -> Result<(), Fault> {
         let config = self.config.load()?;
         let choice = Choice::named_or_all(self.queue.as_deref());
-        queues::with(config, choice, async |queues| {
+        queues::with(config, choice, Absent::IsEmpty, async |queues| {
             if self.state.is_empty() {
                 change_by_id(verb, queues, &distinct(&self.ids)).await
             } else {

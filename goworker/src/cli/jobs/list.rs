@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::record::{Found, list_json};
 use crate::cli::fault::Fault;
-use crate::cli::queues::{self, Choice, OpenQueue};
+use crate::cli::queues::{self, Absent, Choice, OpenQueue};
 use crate::cli::table::Table;
 use crate::cli::terminal::{self, Reader};
 use crate::cli::{Format, load, when};
@@ -46,7 +46,8 @@ impl ListJobs {
         let bounded = self.limit.is_none() && self.format == Format::Text && matches!(reader, Reader::Person { .. });
         let limit = if bounded { Some(ON_A_TERMINAL) } else { self.limit };
         let filter = Filter { states: self.state, job_type: self.job_type, limit };
-        let found = queues::with(config, Choice::named_or_all(self.queue.as_deref()), async |queues| find(queues, &filter).await)?;
+        let choice = Choice::named_or_all(self.queue.as_deref());
+        let found = queues::with(config, choice, Absent::IsEmpty, async |queues| find(queues, &filter).await)?;
         match self.format {
             Format::Json => terminal::print_json(&list_json(&found)),
             Format::Text => {
