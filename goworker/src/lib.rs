@@ -126,7 +126,7 @@ pub use outcome::{Attempt, Cause, Failure, FailureHandler, Outcome, Output, Rule
 pub use plugin::{AnyProvider, AnyQueue, AnyWorker, Plugin, ProviderHandle, QueueHandle, WorkerHandle};
 pub use provider::{Batch, Bound, Cursor, Delivery, Demand, Keep, Lease, Provider, ProviderError, Renewal, Settled, Setup, Token};
 pub use queue::{Change, Count, Enqueued, Filter, JobRecord, MAX_BULK, Queue, QueueStats, State};
-pub use registry::{Duplicate, Origin, Registration, Registry, Role};
+pub use registry::{Duplicate, Origin, Registration, Registry, Role, Stability};
 pub use retry::{Backoff, Jitter, RetryPolicy};
 pub use worker::{Context, Enqueue, Run, Services, Worker};
 
@@ -135,7 +135,7 @@ pub use worker::{Context, Enqueue, Run, Services, Worker};
 pub mod __private {
     pub use inventory;
 
-    pub use crate::registry::{Origin, Registration};
+    pub use crate::registry::{Origin, Registration, Stability};
     pub use crate::settings::shown::{InRon, InRust, Shown};
     pub use crate::settings::{Field, Reader, Settings};
 }

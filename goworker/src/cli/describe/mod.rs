@@ -145,7 +145,7 @@ pub(super) mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::registry::Origin;
+    use crate::registry::{Origin, Stability};
     use crate::retry::Backoff;
     use crate::settings::Field;
     use crate::units::{Dur, Size};
@@ -164,7 +164,17 @@ pub(super) mod tests {
     }
 
     pub(in crate::cli) fn registry() -> Registry {
-        let kind = |kind, role, doc, fields| Registration { kind, role, doc, origin: ORIGIN, fields, build: |_| None };
+        let kind = |kind, role, doc, fields| Registration {
+            kind,
+            role,
+            doc,
+            origin: ORIGIN,
+            since: None,
+            stability: Stability::Stable,
+            fields,
+            params: || None,
+            build: |_| None,
+        };
         Registry::empty()
             .with(kind("resize", Role::Worker, "Resizes a picture. Keeps its shape.\n\nFor every format.", fields))
             .with(kind("http", Role::Provider, "Takes jobs by HTTP.", Vec::new))
