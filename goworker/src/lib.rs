@@ -137,5 +137,5 @@ pub mod __private {
 
     pub use crate::registry::{Origin, Registration, Stability};
     pub use crate::settings::shown::{InRon, InRust, Shown};
-    pub use crate::settings::{Field, Reader, Settings};
+    pub use crate::settings::{AsSetting, Field, Reader, Settings};
 }

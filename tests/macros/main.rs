@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod expressions;
 mod ui;
 
 use std::collections::BTreeMap;

@@ -27,6 +27,8 @@ pub(crate) use tokens::{Kind, Unbalanced, pairs, tokens, unclosed_text};
 pub(crate) use value::read;
 
 pub use diagnostic::{Diagnostic, Report, Severity};
+#[doc(hidden)]
+pub use reader::AsSetting;
 pub use reader::{Reader, Setting};
 pub use secret::Secret;
 
