@@ -136,20 +136,20 @@ fn registration(component: &Component) -> TokenStream {
     };
     // At the user's struct, so that a missing `impl` is reported there.
     let entry = quote_spanned!(ident.span()=> #goworker::__private::Registration::#constructor::<#ident, #config>);
-    let params = params.iter();
-    let since = since.iter();
-    let stability = stability.iter();
+    let (params, since, stability) = (params.iter(), since.iter(), stability.iter());
     quote! {
+        #[automatically_derived]
+        impl #goworker::__private::Registered for #ident {
+            const REGISTRATION: #goworker::__private::Registration = #entry(#kind, #doc, #goworker::__private::Origin {
+                crate_name: ::core::env!("CARGO_PKG_NAME"),
+                crate_version: ::core::env!("CARGO_PKG_VERSION"),
+                file: ::core::file!(),
+                line: ::core::line!(),
+            })
+            #(.params::<#params>())* #(.since(#since))* #(.stability(#goworker::__private::Stability::#stability))*;
+        }
         const _: () = {
-            #goworker::__private::inventory::submit! {
-                #entry(#kind, #doc, #goworker::__private::Origin {
-                    crate_name: ::core::env!("CARGO_PKG_NAME"),
-                    crate_version: ::core::env!("CARGO_PKG_VERSION"),
-                    file: ::core::file!(),
-                    line: ::core::line!(),
-                })
-                #(.params::<#params>())* #(.since(#since))* #(.stability(#goworker::__private::Stability::#stability))*
-            }
+            #goworker::__private::inventory::submit! { <#ident as #goworker::__private::Registered>::REGISTRATION }
         };
     }
 }

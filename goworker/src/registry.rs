@@ -1,7 +1,8 @@
 //! Which kinds of plugins this binary has.
 //!
-//! `#[provider]` and `#[worker]` register at link time. A crate that is in Cargo.toml but never mentioned is not
-//! linked: say `use its_name as _;` in the binary. [`Registry::with`] is the manual way.
+//! `#[provider]` and `#[worker]` register at link time, and [`Registry::linked`] is what came of it. A crate that is in
+//! Cargo.toml but never mentioned is not linked: [`plugins!`](crate::plugins) mentions it. Who would rather say what there
+//! is makes a registry by hand: [`Registry::builtin`] or [`Registry::empty`], and then [`Registry::with_plugin`].
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -110,6 +111,16 @@ pub struct Registration {
 
 inventory::collect!(Registration);
 
+/// What `#[provider]` and `#[worker]` make of a struct: a plugin that is known by its type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no plugin",
+    note = "put `#[worker]` or `#[provider]` on `{Self}`, or make a `Registration` of it and use `Registry::with`"
+)]
+pub trait Registered {
+    /// How it is registered.
+    const REGISTRATION: Registration;
+}
+
 impl Registration {
     /// A provider that is made from its settings `C`.
     pub const fn provider<P: Provider + From<C>, C: Settings>(kind: &'static str, doc: &'static str, origin: Origin) -> Self {
@@ -184,14 +195,47 @@ impl Registry {
         Registry::default()
     }
 
-    /// All kinds that are linked into this binary.
+    /// The kinds that goworker itself has, and no others.
+    pub fn builtin() -> Self {
+        let builtin = |kind: &&Registration| kind.origin.crate_name == env!("CARGO_PKG_NAME");
+        inventory::iter::<Registration>.into_iter().filter(builtin).copied().fold(Registry::empty(), Registry::with)
+    }
+
+    /// All kinds that are linked into this binary: those of goworker, of the binary itself, and of every crate that it
+    /// mentions, in [`plugins!`](crate::plugins) if nowhere else.
     pub fn linked() -> Self {
         inventory::iter::<Registration>.into_iter().copied().fold(Registry::empty(), Registry::with)
     }
 
+    /// Adds the plugin of a type, as in a program that says itself what there is:
+    ///
+    /// ```
+    /// use goworker::{Context, Job, Output, Registry, WorkResult, Worker, worker};
+    ///
+    /// /// Does nothing.
+    /// #[worker]
+    /// struct Nothing;
+    ///
+    /// impl Worker for Nothing {
+    ///     async fn work(&self, _: &Job, _: &Context) -> WorkResult {
+    ///         Ok(Output::none())
+    ///     }
+    /// }
+    ///
+    /// let registry = Registry::builtin().with_plugin::<Nothing>();
+    /// assert!(registry.worker("nothing").is_some());
+    /// ```
+    ///
+    /// [`Config::load`](crate::config::Config::load) takes such a registry, and so does
+    /// [`cli::main_with`](crate::cli::main_with).
+    #[must_use]
+    pub fn with_plugin<P: Registered>(self) -> Self {
+        self.with(P::REGISTRATION)
+    }
+
     /// Adds a kind. If its name is taken, neither is preferred: [`duplicates`](Registry::duplicates) tells.
     ///
-    /// This is all that `#[worker]` does, by hand:
+    /// Together with [`Registered`], this is all that `#[worker]` does, by hand:
     ///
     /// ```
     /// use goworker::settings::{Field, Reader, Settings};

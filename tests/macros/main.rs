@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod expressions;
+mod registries;
 mod ui;
 
 use std::collections::BTreeMap;
