@@ -13,6 +13,7 @@ use super::terminal::{self, BOLD, Reader};
 use super::{Format, escape, when};
 use crate::clock::{Clock, Timestamp};
 use crate::queue::{Count, QueueStats, State};
+use crate::registry::Registry;
 
 /// Count the jobs of each queue, by type and state
 #[derive(Debug, clap::Args)]
@@ -31,8 +32,8 @@ pub(super) struct StatsArgs {
 }
 
 impl StatsArgs {
-    pub(super) fn execute(self) -> Result<(), Fault> {
-        let config = self.config.load()?;
+    pub(super) fn execute(self, registry: &Registry) -> Result<(), Fault> {
+        let config = self.config.load(registry)?;
         let workers: Vec<String> = config.workers.iter().map(|entry| entry.name.clone()).collect();
         let choice = Choice::named_or_all(self.queue.as_deref());
         let counted = queues::with(config, choice, Absent::IsEmpty, async |queues| count(queues, &workers).await)?;

@@ -29,6 +29,8 @@ pub(crate) use source::{Readable, SourceText, Span, Variables, process_variables
 pub(crate) use tokens::{Kind, Unbalanced, pairs, tokens, unclosed_text};
 
 pub use diagnostic::{Diagnostic, Report, Severity};
+#[doc(hidden)]
+pub use reader::AsSetting;
 pub use reader::{Reader, Setting};
 pub use secret::Secret;
 

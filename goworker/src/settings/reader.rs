@@ -9,6 +9,7 @@ use std::rc::Rc;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
+use super::Field;
 use super::diagnostic::{Diagnostic, Severity, suggest};
 use super::fault::{Fault, expected_words, explain, joined};
 use super::parts::{self, Part};
@@ -26,6 +27,39 @@ pub trait Setting: DeserializeOwned + JsonSchema + 'static {}
 
 #[diagnostic::do_not_recommend]
 impl<T: DeserializeOwned + JsonSchema + 'static> Setting for T {}
+
+/// The way of the macros to a setting. The traits behind it are no part of it, so that a type which is no setting is told
+/// once, at its own place.
+#[diagnostic::on_unimplemented(
+    message = "a config cannot hold a `{Self}`",
+    label = "not a type for a setting",
+    note = "derive `serde::Deserialize` and `schemars::JsonSchema` for `{Self}`, or mark the field `#[state]`"
+)]
+pub trait AsSetting: Sized {
+    /// [`Field::new`].
+    fn field(name: &'static str, rust_type: &'static str, doc: &'static str) -> Field;
+
+    /// [`Reader::required`].
+    fn required(reader: &mut Reader<'_>, name: &'static str) -> Option<Self>;
+
+    /// [`Reader::optional`].
+    fn optional(reader: &mut Reader<'_>, name: &'static str, default: impl FnOnce() -> Self) -> Option<Self>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Setting> AsSetting for T {
+    fn field(name: &'static str, rust_type: &'static str, doc: &'static str) -> Field {
+        Field::new::<T>(name, rust_type, doc)
+    }
+
+    fn required(reader: &mut Reader<'_>, name: &'static str) -> Option<T> {
+        reader.required(name)
+    }
+
+    fn optional(reader: &mut Reader<'_>, name: &'static str, default: impl FnOnce() -> T) -> Option<T> {
+        reader.optional(name, default)
+    }
+}
 
 /// The fields of one config entry, taken one by one. What stays untaken is a mistake too.
 pub struct Reader<'a> {

@@ -8,6 +8,7 @@ use crate::cli::terminal;
 use crate::job::JobId;
 use crate::provider::ProviderError;
 use crate::queue::{Change, Filter, MAX_BULK, State};
+use crate::registry::Registry;
 
 /// Which jobs to change.
 #[derive(Debug, clap::Args)]
@@ -38,8 +39,8 @@ pub(super) enum Verb {
 }
 
 impl ChangeJobs {
-    pub(super) fn execute(self, verb: Verb) -> Result<(), Fault> {
-        let config = self.config.load()?;
+    pub(super) fn execute(self, verb: Verb, registry: &Registry) -> Result<(), Fault> {
+        let config = self.config.load(registry)?;
         let choice = Choice::named_or_all(self.queue.as_deref());
         queues::with(config, choice, Absent::IsEmpty, async |queues| {
             if self.state.is_empty() {

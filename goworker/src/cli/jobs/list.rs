@@ -10,6 +10,7 @@ use crate::cli::terminal::{self, Reader};
 use crate::cli::{Format, load, when};
 use crate::clock::{Clock, Timestamp};
 use crate::queue::{Filter, State};
+use crate::registry::Registry;
 
 /// Which jobs to list.
 #[derive(Debug, clap::Args)]
@@ -39,9 +40,9 @@ pub(super) struct ListJobs {
 const ON_A_TERMINAL: usize = 100;
 
 impl ListJobs {
-    pub(super) fn execute(self) -> Result<(), Fault> {
+    pub(super) fn execute(self, registry: &Registry) -> Result<(), Fault> {
         let Some(file) = self.config else { return Err(Fault::Usage("which configuration? write `goworker jobs CONFIG`".into())) };
-        let config = load::load(&file)?;
+        let config = load::load(&file, registry)?;
         let reader = Reader::of_stdout();
         let bounded = self.limit.is_none() && self.format == Format::Text && matches!(reader, Reader::Person { .. });
         let limit = if bounded { Some(ON_A_TERMINAL) } else { self.limit };

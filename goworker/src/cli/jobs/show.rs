@@ -12,6 +12,7 @@ use crate::cli::{Format, escape, when};
 use crate::clock::{Clock, Timestamp};
 use crate::job::JobId;
 use crate::outcome::{Attempt, Failure};
+use crate::registry::Registry;
 
 /// Show everything about jobs: arguments, output, each failed attempt with its error and last log lines
 #[derive(Debug, clap::Args)]
@@ -30,8 +31,8 @@ pub(super) struct ShowJobs {
 }
 
 impl ShowJobs {
-    pub(super) fn execute(self) -> Result<(), Fault> {
-        let config = self.config.load()?;
+    pub(super) fn execute(self, registry: &Registry) -> Result<(), Fault> {
+        let config = self.config.load(registry)?;
         let choice = Choice::named_or_all(self.queue.as_deref());
         let (found, missing) = queues::with(config, choice, Absent::IsEmpty, async |queues| find(queues, &self.ids).await)?;
         match self.format {
