@@ -28,6 +28,15 @@ impl<'a> Choice<'a> {
     }
 }
 
+/// What becomes of a store that is not there yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Absent {
+    /// It is made: there are jobs to put into it.
+    IsMade,
+    /// It is an empty queue.
+    IsEmpty,
+}
+
 /// An open queue.
 #[derive(Debug)]
 pub(super) struct OpenQueue {
@@ -40,7 +49,12 @@ pub(super) struct OpenQueue {
 }
 
 /// Opens the chosen queues, does the work, and closes them again whatever came of it.
-pub(super) fn with<T>(config: Config, choice: Choice<'_>, work: impl AsyncFnOnce(&[OpenQueue]) -> Result<T, Fault>) -> Result<T, Fault> {
+pub(super) fn with<T>(
+    config: Config,
+    choice: Choice<'_>,
+    absent: Absent,
+    work: impl AsyncFnOnce(&[OpenQueue]) -> Result<T, Fault>,
+) -> Result<T, Fault> {
     let base = config.base.clone();
     let entries = chosen(config, choice)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -48,7 +62,7 @@ pub(super) fn with<T>(config: Config, choice: Choice<'_>, work: impl AsyncFnOnce
     runtime.block_on(async {
         let mut queues = Vec::with_capacity(entries.len());
         for (entry, queue) in entries {
-            let setup = Setup { lease: entry.lease, keep: entry.keep, ..Setup::new(&entry.name, &base) };
+            let setup = Setup { lease: entry.lease, keep: entry.keep, create: absent == Absent::IsMade, ..Setup::new(&entry.name, &base) };
             match queue.start(&setup).await {
                 Ok(handle) => queues.push(OpenQueue { name: entry.name, kind: entry.kind, handle }),
                 Err(error) => {

@@ -197,7 +197,7 @@ fn open_at_a_new_line(path: &Path) -> io::Result<Handle> {
         }
         return Ok(file);
     }
-    let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    let folder = path.parent().unwrap_or(path);
     Handle::open(folder)?.sync_all()?;
     Ok(file)
 }

@@ -3,11 +3,12 @@
 use super::distinct;
 use crate::cli::fault::Fault;
 use crate::cli::load::ConfigArg;
-use crate::cli::queues::{self, Choice, OpenQueue};
+use crate::cli::queues::{self, Absent, Choice, OpenQueue};
 use crate::cli::terminal;
 use crate::job::JobId;
 use crate::provider::ProviderError;
 use crate::queue::{Change, Filter, MAX_BULK, State};
+use crate::registry::Registry;
 
 /// Which jobs to change.
 #[derive(Debug, clap::Args)]
@@ -38,10 +39,10 @@ pub(super) enum Verb {
 }
 
 impl ChangeJobs {
-    pub(super) fn execute(self, verb: Verb) -> Result<(), Fault> {
-        let config = self.config.load()?;
+    pub(super) fn execute(self, verb: Verb, registry: &Registry) -> Result<(), Fault> {
+        let config = self.config.load(registry)?;
         let choice = Choice::named_or_all(self.queue.as_deref());
-        queues::with(config, choice, async |queues| {
+        queues::with(config, choice, Absent::IsEmpty, async |queues| {
             if self.state.is_empty() {
                 change_by_id(verb, queues, &distinct(&self.ids)).await
             } else {

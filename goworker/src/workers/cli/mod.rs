@@ -58,9 +58,7 @@ impl Worker for Cli {
     async fn init(&mut self, setup: &Setup) -> anyhow::Result<()> {
         check_allowed(&self.allow)?;
         self.env.keys().try_for_each(|name| check_variable(name))?;
-        // A configuration in the current directory has an empty base, and no process can start in a directory without a name.
-        let base = Path::new(".").join(&setup.base);
-        self.directory.get_or_insert(base);
+        self.directory.get_or_insert_with(|| setup.base.clone());
         Ok(())
     }
 
