@@ -121,7 +121,7 @@ pub use goworker_macros::provider;
 ///
 /// The type of a setting implements `serde::Deserialize` and `schemars::JsonSchema`.
 pub use goworker_macros::worker;
-pub use job::{Ids, Job, JobError, JobId, Params, Parsed, Unique};
+pub use job::{Ids, Job, JobBuilder, JobError, JobId, Params, Parsed, Unique};
 pub use outcome::{Attempt, Cause, Failure, FailureHandler, Outcome, Output, Rules, Settlement, WorkError, WorkResult, decide};
 pub use plugin::{AnyProvider, AnyQueue, AnyWorker, Plugin, ProviderHandle, QueueHandle, WorkerHandle};
 pub use provider::{Batch, Bound, Cursor, Delivery, Demand, Keep, Lease, Provider, ProviderError, Renewal, Settled, Setup, Token};

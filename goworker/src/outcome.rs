@@ -322,7 +322,7 @@ fn handler_job(job: &Job, attempts: &[Attempt], failure: &Failure, handler: &Fai
         failed: Failed<'a>,
     }
     let params = HandlerParams { own: &handler.params, failed: Failed { job, error: failure, attempts } };
-    let mut made = Job::new(job.id.for_handler(&handler.name), handler.job_type.clone());
+    let mut made = Job::new(job.id.child(&handler.name), handler.job_type.clone());
     made.name = handler.job_name.clone().unwrap_or_else(|| job.name.clone());
     // A job, its failure and its attempts are strings, numbers and JSON: they always have a JSON form.
     made.params = Params::of(&params).unwrap_or_default();
