@@ -45,6 +45,7 @@ impl Store {
             Wish::Delete if matches!(place, Place::Running { .. }) => return Ok(Change::Refused(place.state())),
             Wish::Delete => {
                 self.leave(&job, &place)?;
+                self.stirred.ended.push(job.seq);
                 self.forget(&Seqs(vec![job.seq]))?;
             }
         }

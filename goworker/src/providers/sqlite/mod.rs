@@ -24,6 +24,7 @@ mod schema;
 mod seqs;
 mod settle;
 mod store;
+mod waiting;
 mod writer;
 
 #[cfg(test)]
@@ -106,6 +107,10 @@ impl Queue for Sqlite {
 
     async fn get(&self, id: &JobId) -> Result<Option<JobRecord>, ProviderError> {
         self.file()?.present().await?.get(id).await
+    }
+
+    async fn wait(&self, id: &JobId) -> Result<Option<JobRecord>, ProviderError> {
+        self.file()?.wait(id).await
     }
 
     async fn cancel(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
