@@ -137,13 +137,13 @@ impl Context {
     /// Logs a line for the job: to the program's log, and to the job's attempt, which keeps the last 50.
     pub fn log(&self, level: tracing::Level, message: &str) {
         let Run { id, attempt, .. } = &self.run;
-        let worker = self.services.worker.as_str();
+        let job_type = self.services.worker.as_str();
         match level {
-            tracing::Level::ERROR => tracing::error!(target: "goworker::job", worker, %id, attempt, "{message}"),
-            tracing::Level::WARN => tracing::warn!(target: "goworker::job", worker, %id, attempt, "{message}"),
-            tracing::Level::INFO => tracing::info!(target: "goworker::job", worker, %id, attempt, "{message}"),
-            tracing::Level::DEBUG => tracing::debug!(target: "goworker::job", worker, %id, attempt, "{message}"),
-            tracing::Level::TRACE => tracing::trace!(target: "goworker::job", worker, %id, attempt, "{message}"),
+            tracing::Level::ERROR => tracing::error!(target: "goworker::job", job_type, %id, attempt, "{message}"),
+            tracing::Level::WARN => tracing::warn!(target: "goworker::job", job_type, %id, attempt, "{message}"),
+            tracing::Level::INFO => tracing::info!(target: "goworker::job", job_type, %id, attempt, "{message}"),
+            tracing::Level::DEBUG => tracing::debug!(target: "goworker::job", job_type, %id, attempt, "{message}"),
+            tracing::Level::TRACE => tracing::trace!(target: "goworker::job", job_type, %id, attempt, "{message}"),
         }
         self.note(format!("{:<5} {message}", level.as_str().to_lowercase()));
     }

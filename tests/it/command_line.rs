@@ -126,3 +126,22 @@ fn the_example_with_its_own_plugins_runs() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(text(&output.stdout).starts_with("3 done"), "{}", text(&output.stdout));
 }
+
+#[test]
+fn with_a_log_in_json_all_of_stderr_is_json() {
+    let sandbox = Sandbox::new(BINARY);
+    sandbox.write("wrong.ron", "(providers: { \"jobs\": sqlte(path: \"j.db\") }, workers: {})");
+    sandbox.write("no-folder.ron", r#"(providers: { "jobs": sqlite(path: "nowhere/j.db") }, workers: { "a": file(path: "a.jsonl") })"#);
+    for (arguments, code, said) in [
+        (["run", "wrong.ron"], 78, "did you mean `sqlite`?"),
+        (["run", "no-folder.ron"], 69, "nowhere"),
+        (["run", "missing.ron"], 78, "missing.ron"),
+    ] {
+        let output = sandbox.run(["--log", "json"].into_iter().chain(arguments));
+        let talk = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{talk}");
+        let lines: Vec<serde_json::Value> = talk.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+        let told = |line: &serde_json::Value| line["level"] == "ERROR" && line["message"].as_str().is_some_and(|text| text.contains(said));
+        assert!(lines.iter().any(told), "{talk}");
+    }
+}

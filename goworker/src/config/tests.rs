@@ -9,10 +9,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Config, LoadError, Loaded};
+use crate::job::Job;
+use crate::outcome::WorkResult;
 use crate::registry::{Origin, Registration, Registry};
 use crate::settings::{Diagnostic, Field, Reader, Report, Secret, Settings};
 use crate::units::Dur;
-use crate::{Context, Job, WorkResult, Worker};
+use crate::worker::{Context, Worker};
 
 /// A worker with settings of many shapes, which it shows to the test.
 struct Probe;

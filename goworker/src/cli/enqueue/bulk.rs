@@ -254,8 +254,11 @@ fn progress(length: Option<u64>) -> ProgressBar {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
-    use crate::plugin::AnyQueue;
+    use crate::config::{Config, Source};
+    use crate::registry::Registry;
 
     fn lines(text: &str) -> Vec<Line> {
         let mut lines = Vec::new();
@@ -317,7 +320,9 @@ mod tests {
     }
 
     async fn queue() -> OpenQueue {
-        let queue = AnyQueue(Box::new(crate::providers::memory::Memory::default()));
+        let text = r#"(providers: { "jobs": memory() }, workers: { "a": file(path: "a.jsonl") })"#;
+        let mut config = Config::parse(text, Path::new("c.ron"), &Registry::linked()).unwrap().config;
+        let Some(Source::Queue(queue)) = config.providers.pop().map(|entry| entry.source) else { panic!("it is a queue") };
         OpenQueue { name: "jobs".into(), kind: "memory", handle: queue.start(&crate::provider::Setup::new("jobs", ".")).await.unwrap() }
     }
 

@@ -23,7 +23,7 @@ use self::store::Store;
 /// Keeps jobs in memory: fast, and gone when the process ends.
 #[provider(queue)]
 #[derive(Debug, Default)]
-pub(crate) struct Memory {
+pub(super) struct Memory {
     #[state]
     shared: Shared,
 }

@@ -9,8 +9,8 @@
 //! # }
 //! ```
 //!
-//! Every case has a fresh store: its own [`Setup::base`](crate::Setup::base), an empty folder, and its own
-//! [`Setup::name`](crate::Setup::name). The same setup given again means the same store: a durable queue must find its jobs.
+//! Every case has a fresh store: its own [`Setup::base`](crate::provider::Setup::base), an empty folder, and its own
+//! [`Setup::name`](crate::provider::Setup::name). The same setup given again means the same store: a durable queue must find its jobs.
 
 mod accepting;
 mod durability;
@@ -47,7 +47,7 @@ pub struct Capabilities {
 pub enum Time {
     /// The test runs under tokio's paused time and the queue waits by nothing else: hours pass at once.
     Paused,
-    /// Time is real and the queue asks [`Setup::clock`](crate::Setup::clock): opened again with a later clock, it believes it.
+    /// Time is real and the queue asks [`Setup::clock`](crate::provider::Setup::clock): opened again with a later clock, it believes it.
     Setup,
     /// Time is real and the store has a clock of its own: cases that take minutes are left out.
     Store,
@@ -57,13 +57,16 @@ pub enum Time {
 ///
 /// # Panics
 /// If a case fails: with a list of all that do.
-pub async fn conformance<Q: Queue>(capabilities: Capabilities, make: impl Fn(&crate::Setup) -> Q + Send + Sync + 'static) {
+pub async fn conformance<Q: Queue>(capabilities: Capabilities, make: impl Fn(&crate::provider::Setup) -> Q + Send + Sync + 'static) {
     let report = conformance_report(capabilities, make).await;
     assert!(report.broken.is_empty(), "{report}");
 }
 
 /// Runs the whole suite and tells how each case ended.
-pub async fn conformance_report<Q: Queue>(capabilities: Capabilities, make: impl Fn(&crate::Setup) -> Q + Send + Sync + 'static) -> Report {
+pub async fn conformance_report<Q: Queue>(
+    capabilities: Capabilities,
+    make: impl Fn(&crate::provider::Setup) -> Q + Send + Sync + 'static,
+) -> Report {
     let make: Arc<Make> = Arc::new(move |setup| AnyQueue(Box::new(make(setup))));
     run(capabilities, &make).await
 }
