@@ -23,7 +23,8 @@ mod plugin;
 mod registry;
 pub mod settings;
 
-// ── how it runs ──
+// ── how it is used and run ──
+pub mod client;
 pub mod manager;
 
 // ── what comes with it ──
@@ -31,6 +32,7 @@ mod providers;
 pub mod testing;
 mod workers;
 
+pub use client::Client;
 pub use clock::{Clock, Random, Timestamp};
 /// Makes a struct a kind of provider: `#[provider]` with an `impl` of [`Provider`], `#[provider(queue)]` with one of
 /// [`Queue`] as well.

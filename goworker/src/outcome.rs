@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -39,6 +40,14 @@ impl Output {
     /// When the text is not JSON.
     pub fn from_json(text: String) -> Result<Self, serde_json::Error> {
         RawValue::from_string(text).map(|raw| Output(Some(raw)))
+    }
+
+    /// The output as `T`; none is `null`.
+    ///
+    /// # Errors
+    /// When it does not fit.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(self.json().unwrap_or("null"))
     }
 
     /// The JSON text, if there is output.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod architecture;
+mod client;
 mod command_line;
 mod config;
 mod crashes;
