@@ -7,6 +7,7 @@ mod client;
 mod command_line;
 mod config;
 mod crashes;
+mod enqueue;
 mod lua;
 mod manager;
 mod parts;

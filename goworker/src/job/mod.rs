@@ -128,7 +128,8 @@ impl fmt::Display for At<'_> {
 }
 
 impl JobError {
-    fn at(path: impl Into<String>, message: impl Into<String>) -> Self {
+    /// A fault without a place in a text.
+    pub fn at(path: impl Into<String>, message: impl Into<String>) -> Self {
         JobError { path: path.into(), message: message.into(), line: 0, column: 0 }
     }
 
