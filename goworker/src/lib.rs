@@ -23,7 +23,8 @@ mod plugin;
 mod registry;
 pub mod settings;
 
-// ── how it runs ──
+// ── how it is used and run ──
+pub mod client;
 pub mod manager;
 
 // ── what comes with it ──
@@ -31,6 +32,7 @@ mod providers;
 pub mod testing;
 mod workers;
 
+pub use client::Client;
 pub use clock::{Clock, ForeignWork, Random, Timestamp};
 /// Makes a struct a kind of provider: `#[provider]` with an `impl` of [`Provider`], `#[provider(queue)]` with one of
 /// [`Queue`] as well.
@@ -121,7 +123,7 @@ pub use goworker_macros::provider;
 ///
 /// The type of a setting implements `serde::Deserialize` and `schemars::JsonSchema`.
 pub use goworker_macros::worker;
-pub use job::{Ids, Job, JobError, JobId, Params, Parsed, Unique};
+pub use job::{Ids, Job, JobBuilder, JobError, JobId, Params, Parsed, Unique};
 pub use outcome::{Attempt, Cause, Failure, FailureHandler, Outcome, Output, Rules, Settlement, WorkError, WorkResult, decide};
 pub use plugin::{AnyProvider, AnyQueue, AnyWorker, Plugin, ProviderHandle, QueueHandle, WorkerHandle};
 pub use provider::{Batch, Bound, Cursor, Delivery, Demand, Keep, Lease, Provider, ProviderError, Renewal, Settled, Setup, Token};

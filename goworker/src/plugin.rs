@@ -155,6 +155,7 @@ pub(crate) trait DynQueue: DynProvider {
     fn cursor_boxed<'a>(&'a self, name: &'a str) -> Answer<'a, Option<String>>;
     fn list_boxed<'a>(&'a self, filter: &'a Filter) -> Answer<'a, Vec<JobRecord>>;
     fn get_boxed<'a>(&'a self, id: &'a JobId) -> Answer<'a, Option<JobRecord>>;
+    fn wait_boxed<'a>(&'a self, id: &'a JobId) -> Answer<'a, Option<JobRecord>>;
     fn cancel_boxed<'a>(&'a self, ids: &'a [JobId]) -> Answer<'a, Vec<Change>>;
     fn retry_boxed<'a>(&'a self, ids: &'a [JobId]) -> Answer<'a, Vec<Change>>;
     fn delete_boxed<'a>(&'a self, ids: &'a [JobId]) -> Answer<'a, Vec<Change>>;
@@ -175,6 +176,9 @@ impl<Q: Queue> DynQueue for Q {
     }
     fn get_boxed<'a>(&'a self, id: &'a JobId) -> Answer<'a, Option<JobRecord>> {
         Box::pin(self.get(id))
+    }
+    fn wait_boxed<'a>(&'a self, id: &'a JobId) -> Answer<'a, Option<JobRecord>> {
+        Box::pin(self.wait(id))
     }
     fn cancel_boxed<'a>(&'a self, ids: &'a [JobId]) -> Answer<'a, Vec<Change>> {
         Box::pin(self.cancel(ids))
@@ -285,6 +289,10 @@ impl QueueHandle {
     /// See [`Queue::get`].
     pub async fn get(&self, id: &JobId) -> Result<Option<JobRecord>, ProviderError> {
         self.0.get_boxed(id).await
+    }
+    /// See [`Queue::wait`].
+    pub async fn wait(&self, id: &JobId) -> Result<Option<JobRecord>, ProviderError> {
+        self.0.wait_boxed(id).await
     }
     /// See [`Queue::cancel`].
     pub async fn cancel(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {

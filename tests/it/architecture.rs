@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The modules of the library; each may import those before it only.
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 18] = [
     "units",
     "clock",
     "job",
@@ -17,6 +17,7 @@ const ORDER: [&str; 17] = [
     "plugin",
     "registry",
     "config",
+    "client",
     "manager",
     "testing",
     "cli",

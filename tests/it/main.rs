@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod architecture;
+mod client;
 mod command_line;
 mod config;
 mod crashes;
+mod enqueue;
 mod lua;
 mod manager;
 mod parts;

@@ -1,6 +1,7 @@
 //! The workers that come with goworker. They use what every plugin may use, and nothing else.
 
 mod cli;
+mod enqueue;
 mod file;
 mod lua;
 

@@ -98,6 +98,10 @@ impl Queue for WatchedQueue {
         self.queue.get(id).await
     }
 
+    async fn wait(&self, id: &JobId) -> Result<Option<JobRecord>, ProviderError> {
+        self.queue.wait(id).await
+    }
+
     async fn cancel(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
         self.changed("cancelled by hand", ids, self.queue.cancel(ids).await?).await
     }
