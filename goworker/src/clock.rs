@@ -1,6 +1,7 @@
 //! Time and randomness, injected: nothing else in the crate reads a clock or draws a number.
 
 use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -72,36 +73,57 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// Tells the wall-clock time: the system's, or one that follows tokio's (possibly paused) clock.
+/// Tells the wall-clock time: the system's, or one of its own for tests.
 #[derive(Debug, Clone)]
-pub struct Clock(Source);
+pub struct Clock {
+    source: Source,
+    /// How far it was moved by hand, in milliseconds. Clones share it.
+    moved: Arc<AtomicI64>,
+}
 
 #[derive(Debug, Clone)]
 enum Source {
     System,
     Virtual { epoch: Timestamp, origin: tokio::time::Instant },
+    Stopped(Timestamp),
 }
 
 impl Clock {
     /// The system's clock.
     pub fn system() -> Self {
-        Clock(Source::System)
+        Clock::of(Source::System)
     }
 
     /// A clock that shows `epoch` now and advances with tokio's time, so that a paused runtime pauses it too.
     pub fn starting_at(epoch: Timestamp) -> Self {
-        Clock(Source::Virtual { epoch, origin: tokio::time::Instant::now() })
+        Clock::of(Source::Virtual { epoch, origin: tokio::time::Instant::now() })
+    }
+
+    /// A clock that shows `time` until it is [moved](Clock::shift).
+    pub fn stopped_at(time: Timestamp) -> Self {
+        Clock::of(Source::Stopped(time))
+    }
+
+    fn of(source: Source) -> Self {
+        Clock { source, moved: Arc::default() }
+    }
+
+    /// Moves this clock and its clones, forwards or backwards, as those do who set one. Wakes nobody who waits. For tests.
+    pub fn shift(&self, millis: i64) {
+        self.moved.fetch_add(millis, Ordering::SeqCst);
     }
 
     /// The time now.
     pub fn now(&self) -> Timestamp {
-        match &self.0 {
+        let Timestamp(shown) = match &self.source {
             Source::System => {
                 let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 Timestamp(i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
             }
             Source::Virtual { epoch, origin } => epoch.after(origin.elapsed()),
-        }
+            Source::Stopped(time) => *time,
+        };
+        Timestamp(shown.saturating_add(self.moved.load(Ordering::SeqCst)))
     }
 }
 

@@ -29,7 +29,7 @@ impl Plugin {
 
     /// Wraps a queue.
     pub fn queue(queue: impl Queue) -> Self {
-        Plugin::Queue(AnyQueue(Box::new(queue)))
+        Plugin::Queue(AnyQueue::from(queue))
     }
 
     /// Wraps a worker.
@@ -86,6 +86,12 @@ macro_rules! any {
 any!(/** A provider of any struct. */ AnyProvider(DynProvider) starts as ProviderHandle: "A started provider. Clones share it.");
 any!(/** A queue of any struct. */ AnyQueue(DynQueue) starts as QueueHandle: "A started queue. Clones share it.");
 any!(/** A worker of any struct. */ AnyWorker(DynWorker) starts as WorkerHandle: "A started worker. Clones share it.");
+
+impl<Q: Queue> From<Q> for AnyQueue {
+    fn from(queue: Q) -> Self {
+        AnyQueue(Box::new(queue))
+    }
+}
 
 impl AnyQueue {
     /// See [`Queue::is_durable`]. Known before the queue is started.

@@ -1,8 +1,8 @@
 //! Tools to test what is built on goworker.
 
-mod conformance;
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;
+#[cfg(any(test, feature = "testing"))]
 mod folder;
+#[cfg(any(test, feature = "testing"))]
 mod model;
-
-pub use conformance::{Broken, Capabilities, Report, Time, conformance, conformance_report};
-pub use model::random_walk;
