@@ -29,12 +29,12 @@ impl Plugin {
 
     /// Wraps a queue.
     pub fn queue(queue: impl Queue) -> Self {
-        Plugin::Queue(AnyQueue(Box::new(queue)))
+        Plugin::Queue(AnyQueue::of(queue))
     }
 
     /// Wraps a worker.
     pub fn worker(worker: impl Worker) -> Self {
-        Plugin::Worker(AnyWorker(Box::new(worker)))
+        Plugin::Worker(AnyWorker::of(worker))
     }
 }
 
@@ -87,7 +87,19 @@ any!(/** A provider of any struct. */ AnyProvider(DynProvider) starts as Provide
 any!(/** A queue of any struct. */ AnyQueue(DynQueue) starts as QueueHandle: "A started queue. Clones share it.");
 any!(/** A worker of any struct. */ AnyWorker(DynWorker) starts as WorkerHandle: "A started worker. Clones share it.");
 
+impl AnyWorker {
+    /// Wraps a worker.
+    pub fn of(worker: impl Worker) -> Self {
+        AnyWorker(Box::new(worker))
+    }
+}
+
 impl AnyQueue {
+    /// Wraps a queue.
+    pub fn of(queue: impl Queue) -> Self {
+        AnyQueue(Box::new(queue))
+    }
+
     /// See [`Queue::is_durable`]. Known before the queue is started.
     pub fn is_durable(&self) -> bool {
         self.0.durable()

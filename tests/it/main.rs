@@ -12,6 +12,7 @@ mod examples;
 mod lua;
 mod manager;
 mod parts;
+mod pipelines;
 
 /// goworker with the tests' own workers.
 const BINARY: &str = env!("CARGO_BIN_EXE_goworker-under-test");

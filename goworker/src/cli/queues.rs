@@ -26,12 +26,26 @@ impl<'a> Choice<'a> {
     }
 }
 
+/// What becomes of a store that is not there yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Absent {
+    /// It is made: there are jobs to put into it.
+    IsMade,
+    /// It is an empty queue.
+    IsEmpty,
+}
+
 /// Opens the chosen queues, does the work, and closes them again whatever came of it.
-pub(super) fn with<T>(config: Config, choice: Choice<'_>, work: impl AsyncFnOnce(&[OpenQueue]) -> Result<T, Fault>) -> Result<T, Fault> {
+pub(super) fn with<T>(
+    config: Config,
+    choice: Choice<'_>,
+    absent: Absent,
+    work: impl AsyncFnOnce(&[OpenQueue]) -> Result<T, Fault>,
+) -> Result<T, Fault> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Fault::Unavailable(format!("no event loop to be had: {error}")))?;
     runtime.block_on(async {
-        let client = open(config, choice).await?;
+        let client = open(config, choice, absent).await?;
         let result = work(client.queues()).await;
         if let Err(error) = client.close().await {
             terminal::warning(&error.to_string());
@@ -40,13 +54,13 @@ pub(super) fn with<T>(config: Config, choice: Choice<'_>, work: impl AsyncFnOnce
     })
 }
 
-async fn open(config: Config, choice: Choice<'_>) -> Result<Client, Fault> {
+async fn open(config: Config, choice: Choice<'_>, absent: Absent) -> Result<Client, Fault> {
     let chosen = match choice {
         Choice::Named(name) => client::Choice::Named(name),
         Choice::Only { .. } => client::Choice::Only,
         Choice::All => client::Choice::All,
     };
-    let client = Client::open_queues(config.into(), chosen).await.map_err(|error| fault(error, choice))?;
+    let client = Client::open_queues(config.into(), chosen, absent == Absent::IsMade).await.map_err(|error| fault(error, choice))?;
     if matches!(choice, Choice::All) && !client.left_out().is_empty() {
         terminal::note(&format!("left out, because it lives in the memory of the process that runs it: {}", client.left_out().join(", ")));
     }

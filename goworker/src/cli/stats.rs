@@ -7,13 +7,14 @@ use serde::Serialize;
 
 use super::fault::Fault;
 use super::load::ConfigArg;
-use super::queues::{self, Choice};
+use super::queues::{self, Absent, Choice};
 use super::table::Table;
 use super::terminal::{self, BOLD, Reader};
 use super::{Format, escape, when};
 use crate::client::OpenQueue;
 use crate::clock::{Clock, Timestamp};
 use crate::queue::{Count, QueueStats, State};
+use crate::registry::Registry;
 
 /// Count the jobs of each queue, by type and state
 #[derive(Debug, clap::Args)]
@@ -32,11 +33,11 @@ pub(super) struct StatsArgs {
 }
 
 impl StatsArgs {
-    pub(super) fn execute(self) -> Result<(), Fault> {
-        let config = self.config.load()?;
+    pub(super) fn execute(self, registry: &Registry) -> Result<(), Fault> {
+        let config = self.config.load(registry)?;
         let workers: Vec<String> = config.workers.iter().map(|entry| entry.name.clone()).collect();
         let choice = Choice::named_or_all(self.queue.as_deref());
-        let counted = queues::with(config, choice, async |queues| count(queues, &workers).await)?;
+        let counted = queues::with(config, choice, Absent::IsEmpty, async |queues| count(queues, &workers).await)?;
         let now = Clock::system().now();
         match (self.format, Reader::of_stdout()) {
             (Format::Json, _) => terminal::print_json(&json(&counted)),

@@ -71,7 +71,7 @@ impl Client {
     /// # Errors
     /// When the file cannot be read, its queues are described wrongly, there are none, or one cannot be opened.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        Client::open_queues(QueueConfig::load(path.as_ref(), &Registry::linked())?, Choice::All).await
+        Client::open_queues(QueueConfig::load(path.as_ref(), &Registry::linked())?, Choice::All, true).await
     }
 
     /// Opens all stored queues of a configuration that is said to be at `path`, which its own paths are relative to.
@@ -80,7 +80,7 @@ impl Client {
     /// Those of [`open`](Client::open).
     pub async fn open_text(text: &str, path: impl AsRef<Path>) -> Result<Self, OpenError> {
         let config = QueueConfig::parse(text, path.as_ref(), &Registry::linked()).map_err(LoadError::Wrong)?;
-        Client::open_queues(config, Choice::All).await
+        Client::open_queues(config, Choice::All, true).await
     }
 
     /// Opens one queue without a configuration: `sqlite:jobs.db`, `sqlite:///var/lib/app/jobs.db`.
@@ -93,14 +93,15 @@ impl Client {
         let text = url::config_of(url)?;
         let mut config = QueueConfig::parse(&text, Path::new(""), &Registry::linked()).map_err(LoadError::Wrong)?;
         config.entries.iter_mut().for_each(|entry| entry.keep = Keep::FOREVER);
-        Client::open_queues(config, Choice::All).await
+        Client::open_queues(config, Choice::All, true).await
     }
 
-    /// Opens the chosen queues of a configuration. Those that it opened are closed again if one cannot be.
+    /// Opens the chosen queues of a configuration. A store that is not there is made, or, without `create`, is empty.
+    /// Those that it opened are closed again if one cannot be.
     ///
     /// # Errors
     /// When there is none to choose, or one cannot be opened.
-    pub(crate) async fn open_queues(config: QueueConfig, choice: Choice<'_>) -> Result<Self, OpenError> {
+    pub(crate) async fn open_queues(config: QueueConfig, choice: Choice<'_>, create: bool) -> Result<Self, OpenError> {
         let QueueConfig { path, base, entries } = config;
         let file = if path.as_os_str().is_empty() { "this client".to_owned() } else { path.display().to_string() };
         let known: Vec<Known<'_>> = entries.iter().map(|entry| Known { name: &entry.name, is_shared: entry.queue.is_durable() }).collect();
@@ -108,7 +109,7 @@ impl Client {
         let elsewhere = known.iter().filter(|queue| !queue.is_shared).map(|queue| queue.name.to_owned()).collect();
         let mut queues = Queues { config: file, open: Vec::with_capacity(picked.len()), elsewhere };
         for entry in entries.into_iter().enumerate().filter(|(index, _)| picked.contains(index)).map(|(_, entry)| entry) {
-            let setup = Setup { lease: entry.lease, keep: entry.keep, ..Setup::new(&entry.name, &base) };
+            let setup = Setup { lease: entry.lease, keep: entry.keep, create, ..Setup::new(&entry.name, &base) };
             match entry.queue.start(&setup).await {
                 Ok(handle) => queues.open.push(OpenQueue::new(entry.name, entry.kind, handle, setup.ids())),
                 Err(error) => {

@@ -33,7 +33,7 @@ pub use schema::schema;
 pub struct Config {
     /// The file.
     pub path: PathBuf,
-    /// Its folder: paths in the file are relative to it.
+    /// Its folder, `.` if it is the current one: paths in the file are relative to it.
     pub base: PathBuf,
     /// Where jobs come from, in the order of the file.
     pub providers: Vec<ProviderEntry>,

@@ -157,6 +157,6 @@ fn explain_unknown(section: Section, registry: &Registry, kind: &str) -> String 
     if help.starts_with("did you mean") {
         help
     } else {
-        format!("{help}; is its crate in the binary? say `use its_crate as _;` in main.rs")
+        format!("{help}; is its crate in the binary? say `goworker::plugins![its_crate];` in main.rs")
     }
 }

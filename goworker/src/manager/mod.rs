@@ -231,6 +231,7 @@ impl Manager {
         let client = self.client();
         let services = Services {
             worker: name.clone(),
+            clock: self.rulebook.clock.clone(),
             ids: Ids::new(self.rulebook.clock.clone(), self.rulebook.random.clone()),
             enqueue: Box::new(move |job, queue| {
                 let client = client.clone();

@@ -58,11 +58,9 @@ impl Order {
         match (&self.job, &self.jobs) {
             (Some(text), None) => Ok(vec![job(text, "params.job", &parent.child("1"), time, ctx)?]),
             (None, Some(texts)) => {
+                let child = |index: usize| parent.child(&(index + 1).to_string());
                 let numbered = texts.iter().enumerate();
-                let job = |(index, text): (usize, &Box<RawValue>)| {
-                    job(text, &format!("params.jobs[{index}]"), &parent.child(&(index + 1).to_string()), time, ctx)
-                };
-                numbered.map(job).collect()
+                numbered.map(|(index, text)| job(text, &format!("params.jobs[{index}]"), &child(index), time, ctx)).collect()
             }
             (None, None) => Err(JobError::at("params.job", "missing; it is the job to enqueue, or give several as `jobs`")),
             (Some(_), Some(_)) => Err(JobError::at("params.jobs", "`job` is given too; only one of them can be meant")),

@@ -3,12 +3,13 @@
 use super::distinct;
 use crate::cli::fault::Fault;
 use crate::cli::load::ConfigArg;
-use crate::cli::queues::{self, Choice};
+use crate::cli::queues::{self, Absent, Choice};
 use crate::cli::terminal;
 use crate::client::OpenQueue;
 use crate::job::JobId;
 use crate::provider::ProviderError;
 use crate::queue::{Change, Filter, MAX_BULK, State};
+use crate::registry::Registry;
 
 /// Which jobs to change.
 #[derive(Debug, clap::Args)]
@@ -39,10 +40,10 @@ pub(super) enum Verb {
 }
 
 impl ChangeJobs {
-    pub(super) fn execute(self, verb: Verb) -> Result<(), Fault> {
-        let config = self.config.load()?;
+    pub(super) fn execute(self, verb: Verb, registry: &Registry) -> Result<(), Fault> {
+        let config = self.config.load(registry)?;
         let choice = Choice::named_or_all(self.queue.as_deref());
-        queues::with(config, choice, async |queues| {
+        queues::with(config, choice, Absent::IsEmpty, async |queues| {
             if self.state.is_empty() {
                 change_by_id(verb, queues, &distinct(&self.ids)).await
             } else {

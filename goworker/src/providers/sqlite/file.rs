@@ -46,9 +46,12 @@ const CLAIM: Class = Class { urgent: false, sync: Sync::Normal, weight: 1 };
 const RENEW: Class = Class { urgent: true, sync: Sync::Normal, weight: 1 };
 
 impl OpenFile {
-    /// Opens the file, or creates it.
-    pub(super) fn open(path: PathBuf, setup: &Setup) -> anyhow::Result<Self> {
+    /// Opens the file, or creates it; nothing if it may not be created.
+    pub(super) fn open(path: PathBuf, setup: &Setup) -> anyhow::Result<Option<Self>> {
         let path = std::path::absolute(path)?;
+        if !setup.create && open::check_place(&path)?.is_none() {
+            return Ok(None);
+        }
         let conn = open::open(&path)?;
         // Symbolic links are resolved once, so that all processes lock the same files beside the database.
         let path = std::fs::canonicalize(&path)?;
@@ -57,7 +60,7 @@ impl OpenFile {
         let reader = Reader::open(&path, setup.ids())?;
         let writer = Writer::start(store, &path, setup.clock.clone())?;
         let (clock, random, ids) = (setup.clock.clone(), setup.random.clone(), setup.ids());
-        Ok(OpenFile { path, writer, reader, lease: setup.lease, clock, random, ids, owner: OnceCell::new() })
+        Ok(Some(OpenFile { path, writer, reader, lease: setup.lease, clock, random, ids, owner: OnceCell::new() }))
     }
 
     pub(super) async fn enqueue(&self, jobs: &[Arc<Job>], cursor: Option<&Cursor>) -> Result<Vec<Enqueued>, ProviderError> {
@@ -173,7 +176,7 @@ impl OpenFile {
     pub(super) async fn change(&self, wish: Wish, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
         let mut changes = Vec::with_capacity(ids.len());
         // In pieces, so that a long list does not delay renewals.
-        for ids in ids.chunks(100) {
+        for ids in ids.chunks(500) {
             let class = Class { weight: ids.len(), ..ACCEPT };
             let ids = ids.to_vec();
             changes.extend(self.writer.call(class, move |store| store.change(wish, &ids)).await?);

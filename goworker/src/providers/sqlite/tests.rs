@@ -224,6 +224,40 @@ async fn what_is_no_store_of_ours_is_refused_and_left_as_it_is() {
 }
 
 #[tokio::test]
+async fn who_only_looks_creates_nothing_and_finds_an_empty_queue() {
+    let folder = tempfile::tempdir().unwrap();
+    let looking = Setup { create: false, ..Setup::new("jobs", folder.path()) };
+    let queue = open_with(&looking).await;
+    let id = job("a").id.clone();
+    assert_eq!(queue.list(&Filter::default()).await.unwrap().len(), 0);
+    assert!(queue.get(&id).await.unwrap().is_none());
+    assert_eq!(queue.stats().await.unwrap(), QueueStats::default());
+    assert_eq!(queue.cancel(&[id.clone(), id]).await.unwrap(), [Change::Absent; 2]);
+    assert!(queue.enqueue(&[job("a")], None).await.is_err());
+    queue.close().await.unwrap();
+    assert_eq!(files(folder.path()), [""; 0]);
+
+    accept(&open(folder.path()).await, &["a"]).await;
+    assert_eq!(open_with(&looking).await.list(&Filter::default()).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn many_jobs_of_one_entry_are_changed_together_and_each_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let queue = open(folder.path()).await;
+    accept(&queue, &["a", "b", "c"]).await;
+    let ids = ["a", "b", "c", "a"].map(|name| job(name).id.clone());
+    let first_three = |change, last| vec![change, change, change, last];
+    assert_eq!(queue.cancel(&ids).await.unwrap(), first_three(Change::Changed, Change::Refused(State::Cancelled)));
+    assert_eq!(queue.retry(&ids[..1]).await.unwrap(), [Change::Changed]);
+    let states = async || -> Vec<State> { queue.list(&Filter::default()).await.unwrap().iter().map(|record| record.state).collect() };
+    assert_eq!(states().await, [State::Cancelled, State::Cancelled, State::Ready]);
+    assert_eq!(queue.delete(&ids).await.unwrap(), first_three(Change::Changed, Change::Absent));
+    assert_eq!(states().await, []);
+    assert_eq!(names(&queue.fetch(&work(3)).await.unwrap()), [""; 0]);
+}
+
+#[tokio::test]
 async fn an_empty_file_becomes_a_store() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("jobs.db"), "").unwrap();
