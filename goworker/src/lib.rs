@@ -19,6 +19,7 @@ mod worker;
 // ── how it is put together ──
 pub mod cli;
 pub mod config;
+mod function;
 mod plugin;
 mod registry;
 pub mod settings;
@@ -178,7 +179,11 @@ macro_rules! plugins {
 pub mod __private {
     pub use inventory;
 
+    pub use crate::function::{AsParams, CannotFail, HasNoSchema, ParamsSchema, Returned, blocking};
+    pub use crate::job::Job;
+    pub use crate::outcome::WorkResult;
     pub use crate::registry::{Origin, Registered, Registration, Stability};
     pub use crate::settings::shown::{InRon, InRust, Shown};
     pub use crate::settings::{AsSetting, Field, Reader, Settings};
+    pub use crate::worker::{Context, Worker};
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod expressions;
+mod functions;
 mod registries;
 mod ui;
 
