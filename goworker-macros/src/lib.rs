@@ -27,12 +27,14 @@ use proc_macro::TokenStream;
 use args::Attribute;
 
 /// Every fault is an error at its own place, and the item is given back whatever happens.
+#[doc(alias("config", "state"))]
 #[proc_macro_attribute]
 pub fn provider(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::expand(Attribute::Provider, args.into(), item.into()).into()
 }
 
 /// Every fault is an error at its own place, and the item is given back whatever happens.
+#[doc(alias("config", "state"))]
 #[proc_macro_attribute]
 pub fn worker(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::expand(Attribute::Worker, args.into(), item.into()).into()

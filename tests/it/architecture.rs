@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The modules of the library; each may import those before it only.
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 19] = [
     "units",
     "clock",
     "job",
@@ -13,6 +13,7 @@ const ORDER: [&str; 17] = [
     "provider",
     "queue",
     "worker",
+    "function",
     "settings",
     "plugin",
     "registry",
@@ -20,6 +21,7 @@ const ORDER: [&str; 17] = [
     "manager",
     "testing",
     "cli",
+    "macros",
     "providers",
     "workers",
 ];

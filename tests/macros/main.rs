@@ -5,6 +5,7 @@
 mod expressions;
 mod functions;
 mod registries;
+mod release;
 mod ui;
 
 use std::collections::BTreeMap;
