@@ -25,7 +25,8 @@ mod plugin;
 mod registry;
 pub mod settings;
 
-// ── how it runs ──
+// ── how it is used and run ──
+pub mod client;
 pub mod manager;
 
 // ── what comes with it ──
@@ -33,8 +34,9 @@ mod providers;
 pub mod testing;
 mod workers;
 
-pub use clock::{Clock, Random, Timestamp};
-pub use job::{Ids, Job, JobError, JobId, Params, Parsed, Unique};
+pub use client::Client;
+pub use clock::{Clock, ForeignWork, Random, Timestamp};
+pub use job::{Ids, Job, JobBuilder, JobError, JobId, Params, Parsed, Unique};
 pub use macros::{provider, worker};
 pub use outcome::{Attempt, Cause, Failure, FailureHandler, Outcome, Output, Rules, Settlement, WorkError, WorkResult, decide};
 pub use plugin::{AnyProvider, AnyQueue, AnyWorker, Plugin, ProviderHandle, QueueHandle, WorkerHandle};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The modules of the library; each may import those before it only.
-const ORDER: [&str; 19] = [
+const ORDER: [&str; 20] = [
     "units",
     "clock",
     "job",
@@ -18,6 +18,7 @@ const ORDER: [&str; 19] = [
     "plugin",
     "registry",
     "config",
+    "client",
     "manager",
     "testing",
     "cli",

@@ -107,6 +107,25 @@ fn a_job_of_a_type_nobody_runs_is_reported_and_kept() {
 }
 
 #[test]
+fn looking_at_a_queue_that_is_not_there_yet_leaves_nothing_behind() {
+    let sandbox = Sandbox::new(BINARY);
+    sandbox.write("jobs.ron", r#"(providers: { "jobs": sqlite(path: "jobs.db") }, workers: { "noop": noop() })"#);
+    for (command, code, stdout) in [
+        (vec!["jobs", "jobs.ron", "--format", "json"], 0, "{\"jobs\": []}\n"),
+        (vec!["stats", "jobs.ron"], 0, ""),
+        (vec!["jobs", "show", "jobs.ron", "a"], 1, ""),
+        (vec!["jobs", "cancel", "jobs.ron", "--state", "ready"], 0, ""),
+    ] {
+        let output = sandbox.run(&command);
+        assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(code), stdout), "{command:?}");
+        assert!(text(&output.stderr).contains("jobs.db` does not exist yet: it is created with the first job"), "{}", text(&output.stderr));
+        assert!(!sandbox.path("jobs.db").exists(), "{command:?}");
+    }
+    assert!(sandbox.run(["enqueue", "jobs.ron", "--type", "noop"]).status.success());
+    assert!(text(&sandbox.run(["jobs", "jobs.ron"]).stdout).contains("ready"));
+}
+
+#[test]
 fn a_foreign_file_is_refused_with_69() {
     let sandbox = Sandbox::new(BINARY);
     sandbox.write("jobs.ron", r#"(providers: { "jobs": sqlite(path: "jobs.db") }, workers: { "noop": noop() })"#);

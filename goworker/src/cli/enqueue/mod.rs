@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::fault::Fault;
 use super::load::ConfigArg;
-use super::queues::{self, Choice};
+use super::queues::{self, Absent, Choice};
 use crate::registry::Registry;
 use warnings::Warnings;
 
@@ -50,7 +50,7 @@ impl EnqueueArgs {
         let config = self.config.load(registry)?;
         let choice = self.into.as_deref().map_or(Choice::Only { option: "--into" }, Choice::Named);
         let warnings = Warnings::new(&config);
-        queues::with(config, choice, async |queues| {
+        queues::with(config, choice, Absent::IsMade, async |queues| {
             // The choice was for one queue.
             let [queue] = queues else { return Ok(()) };
             match work {
