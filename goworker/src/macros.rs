@@ -158,9 +158,9 @@ pub use goworker_macros::provider;
 /// nothing; or a `Result` of that. Errors go on as those of any worker: a [`WorkError`](crate::WorkError) as it says, all
 /// others are tried again.
 ///
-/// A function that is not `async` may block its thread; each of its running jobs takes one. A thread cannot be stopped: when
-/// its time is up, the job is settled, and its slot stays taken until the function returns. [`Context::is_cancelled`] tells
-/// when to.
+/// A function that is not `async` may block its thread. Each of its running jobs takes one, of some 500 that a runtime has,
+/// so its `concurrency` has to be below that. A thread cannot be stopped: when its time is up, the job is settled, and its
+/// slot stays taken until the function returns. [`Context::is_cancelled`] tells when to.
 ///
 /// A function keeps nothing from job to job: for that, take a struct.
 ///
