@@ -2,14 +2,12 @@
 //!
 //!     cargo run -p embedded
 
-mod total;
-
 use std::path::Path;
 use std::time::Duration;
 
 use goworker::config::{Config, LoadError};
 use goworker::manager::{Manager, Options, Stop};
-use goworker::{Job, Registry};
+use goworker::{Job, Registry, worker};
 use tokio::runtime::Handle;
 
 /// A file works as well: `Config::load`. This one is said to be in the working directory.
@@ -18,6 +16,18 @@ const CONFIG: &str = r#"(
     workers: { "total": total(currency: "EUR", concurrency: 4) },
     shutdown: (grace: "10s"),
 )"#;
+
+/// Adds up the items of an order: price and pieces of each.
+#[worker]
+fn total(
+    items: Vec<(f64, u32)>,
+    /// What the prices are in.
+    #[config]
+    currency: &str,
+) -> String {
+    let total: f64 = items.iter().map(|(price, pieces)| price * f64::from(*pieces)).sum();
+    format!("{total:.2} {currency}")
+}
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
