@@ -49,7 +49,8 @@ impl Setting {
         let name = ident.unraw().to_string();
         let doc = doc(attributes);
         if doc.is_empty() {
-            faults.at(&ident, "a setting needs a doc comment: `goworker describe` shows it (or is it `#[state]`?)");
+            let hint = if args.config { "" } else { " (or is it `#[state]`?)" };
+            faults.at(&ident, format_args!("a setting needs a doc comment: `goworker describe` shows it{hint}"));
         }
         if let Some(common) = common(role).iter().find(|common| **common == name) {
             faults.at(&ident, format_args!("`{common}` is a setting that every {} has already; call it something else", noun(role)));
