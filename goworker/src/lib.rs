@@ -84,6 +84,7 @@ pub use goworker_macros::provider;
 ///     #[config(default = 85, range = 1..=100)]
 ///     quality: u8,
 ///     /// Folder that receives the result.
+///     #[config(example = "thumbnails")]
 ///     output: PathBuf,
 ///     /// How long to wait for the disk.
 ///     #[config(default = "30s")]
@@ -111,6 +112,7 @@ pub use goworker_macros::provider;
 ///   the compiler, any other type needs `From<&str>`. All else is Rust, as written. `#[config(default)]` is the
 ///   type's own default.
 /// * `#[config(range = ..)]` is checked when the config is; for an `Option` it holds for what is in it.
+/// * `#[config(example = ..)]` is what `goworker new config` writes for a field that has to be given.
 /// * `#[state]` is not configuration. It begins as the type's default, and [`Worker::init`] can set it.
 /// * `concurrency`, `timeout` and `retry` are settings of every worker; no field can be called so.
 ///
