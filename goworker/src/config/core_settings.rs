@@ -35,7 +35,8 @@ pub fn common_settings(role: Role) -> Vec<Field> {
             Field::new::<usize>("concurrency", "usize", "How many jobs it runs at once.").or("20").within("1..=100000"),
             Field::new::<Option<Dur>>("timeout", "Option<Dur>", "The longest time an attempt may take; a job may set a shorter one.")
                 .or("None")
-                .within("\"1ms\".."),
+                .within("\"1ms\"..")
+                .example("\"30s\""),
             Field::new::<RetryBlock>(
                 "retry",
                 "Retry",

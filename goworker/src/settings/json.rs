@@ -25,7 +25,11 @@ fn value(source: &SourceText<'_>, raw: &str) -> Option<Value> {
             let field = |part: parts::Part<'_>| Some((part.name, value(source, part.raw)?));
             parts::fields(source, raw).ok()?.into_iter().map(field).collect::<Option<Map<_, _>>>().map(Value::from)
         }
-        '(' => values(source, parts::tuple(source, raw).ok()?),
+        '(' => match parts::tuple(source, raw).ok()? {
+            // Nothing tells what it might be; most often it is a block in which nothing is set.
+            nothing if nothing.is_empty() => Some(Map::new().into()),
+            elements => values(source, elements),
+        },
         letter if letter.is_alphabetic() && !raw.starts_with("r\"") && !raw.starts_with("r#") => word(source, raw),
         _ => ron::from_str(raw).ok(),
     }
@@ -66,6 +70,7 @@ mod tests {
         assert_eq!(json("(done: (age: \"1h\", count: 1), rest: [1, 2])"), r#"{"done":{"age":"1h","count":1},"rest":[1,2]}"#);
         assert_eq!(json("exponential(initial: \"1s\", factor: 2.0)"), r#"{"exponential":{"factor":2.0,"initial":"1s"}}"#);
         assert_eq!([json("fixed(\"1s\")"), json("remove"), json("Some(3)")], [r#"{"fixed":"1s"}"#, "\"remove\"", "3"]);
+        assert_eq!([json("memory()"), json("( /* nothing */ )")], [r#"{"memory":{}}"#, "{}"]);
         assert_eq!([json("{ \"a\": (1, \"b\") }"), json("{}"), json("[]")], [r#"{"a":[1,"b"]}"#, "{}", "[]"]);
         assert_eq!(["that of the config", "", "("].map(to_json), [const { None }; 3]);
     }

@@ -64,7 +64,7 @@ impl DescribeArgs {
 }
 
 /// A provider and a worker may share a name: both are meant then.
-fn find<'a>(registry: &'a Registry, kind: &str) -> Result<Vec<&'a Registration>, String> {
+pub(super) fn find<'a>(registry: &'a Registry, kind: &str) -> Result<Vec<&'a Registration>, String> {
     let found: Vec<&Registration> = registry.provider(kind).into_iter().chain(registry.worker(kind)).collect();
     if !found.is_empty() {
         return Ok(found);

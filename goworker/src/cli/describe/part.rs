@@ -153,3 +153,39 @@ pub(super) fn words(schema: &Value, definitions: &Definitions) -> String {
         },
     }
 }
+
+/// A value that a schema allows, as RON: the smallest that there is.
+pub(super) fn example(schema: &Value, definitions: &Definitions) -> String {
+    example_below(schema, definitions, DEEPEST)
+}
+
+fn example_below(schema: &Value, definitions: &Definitions, depth: usize) -> String {
+    let below = |inner: &Value| if depth == 0 { "()".to_owned() } else { example_below(inner, definitions, depth - 1) };
+    let schema = definitions.behind(schema);
+    if let Some(name) = schema["enum"][0].as_str() {
+        return name.to_owned();
+    }
+    if let Some(first) = schema["oneOf"].get(0).or_else(|| schema["anyOf"].get(0)) {
+        return match variant_of(first) {
+            Some((name, None)) => name,
+            Some((name, Some(content))) => match below(content) {
+                fields if content["properties"].is_object() => format!("{name}{fields}"),
+                value => format!("{name}({value})"),
+            },
+            None => below(first),
+        };
+    }
+    match words(schema, definitions).as_str() {
+        "text" => schema["examples"][0].as_str().map_or("\"..\"".to_owned(), |given| format!("{given:?}")),
+        "integer" => schema["minimum"].as_number().map_or("1".to_owned(), ToString::to_string),
+        "number" => "1.0".to_owned(),
+        "true or false" => "true".to_owned(),
+        kind if kind.starts_with("list of") => "[]".to_owned(),
+        kind if kind.starts_with("map of") => "{}".to_owned(),
+        _ => {
+            let needed = list(&schema["required"]).filter_map(Value::as_str);
+            let fields: Vec<String> = needed.map(|name| format!("{name}: {}", below(&schema["properties"][name]))).collect();
+            format!("({})", fields.join(", "))
+        }
+    }
+}

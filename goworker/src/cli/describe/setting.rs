@@ -4,7 +4,7 @@ use schemars::SchemaGenerator;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::part::{Definitions, Part, parts, variants, words};
+use super::part::{Definitions, Part, example, parts, variants, words};
 use crate::settings::Field;
 
 /// A setting as `describe` shows it.
@@ -35,9 +35,9 @@ impl Setting {
         let mut generator = SchemaGenerator::default();
         let schema = (field.schema)(&mut generator).to_value();
         let definitions = Definitions(generator.take_definitions(true));
-        let (kind, example) = from_schema(definitions.behind(&schema))
+        let (kind, value) = from_schema(&schema, &definitions)
             .or_else(|| in_words(&field.rust_type.replace(' ', "")))
-            .unwrap_or_else(|| (words(&schema, &definitions), "(..)".to_owned()));
+            .unwrap_or_else(|| (words(&schema, &definitions), example(&schema, &definitions)));
         Setting {
             name: field.name,
             kind,
@@ -45,7 +45,7 @@ impl Setting {
             range: field.range,
             doc: field.doc.trim(),
             parts: parts(&schema, &definitions),
-            example: field.example.map_or(example, str::to_owned),
+            example: field.example.or(field.range.and_then(least)).map_or(value, str::to_owned),
         }
     }
 
@@ -62,13 +62,15 @@ impl Setting {
 }
 
 /// What only the schema tells: the variants of an enum, `fixed(..) | none`, and the fields of a struct, `(done, dead)`.
-fn from_schema(schema: &Value) -> Option<(String, String)> {
-    let variants = variants(schema);
-    if let Some(first) = variants.first() {
-        return Some((variants.join(" | "), first.clone()));
-    }
-    let fields: Vec<&str> = schema["properties"].as_object()?.keys().map(String::as_str).collect();
-    Some((format!("({})", fields.join(", ")), "(..)".to_owned()))
+fn from_schema(schema: &Value, definitions: &Definitions) -> Option<(String, String)> {
+    let inner = definitions.behind(schema);
+    let has_parts = inner["properties"].is_object() || !variants(inner).is_empty();
+    has_parts.then(|| (words(schema, definitions), example(schema, definitions)))
+}
+
+/// The first value of a range.
+fn least(range: &'static str) -> Option<&'static str> {
+    range.split_once("..").map(|(least, _)| least).filter(|least| !least.is_empty())
 }
 
 /// A Rust type that everybody knows in the words of the configuration, and a value of it.
@@ -89,7 +91,7 @@ fn in_words(rust_type: &str) -> Option<(String, String)> {
         "PathBuf" | "Path" => ("path", "\"path\""),
         "Dur" => ("duration", "\"30s\""),
         "Size" => ("size", "\"64MiB\""),
-        "Secret" => ("secret text", "secret(env(\"NAME\"))"),
+        "Secret" => ("secret text", "env(\"SECRET\", \"change me\")"),
         "bool" => ("true or false", "true"),
         "f32" | "f64" => ("number", "1.0"),
         "u8" | "u16" | "u32" | "u64" | "u128" | "usize" | "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => ("integer", "1"),
