@@ -29,12 +29,12 @@ impl Plugin {
 
     /// Wraps a queue.
     pub fn queue(queue: impl Queue) -> Self {
-        Plugin::Queue(AnyQueue(Box::new(queue)))
+        Plugin::Queue(AnyQueue::of(queue))
     }
 
     /// Wraps a worker.
     pub fn worker(worker: impl Worker) -> Self {
-        Plugin::Worker(AnyWorker(Box::new(worker)))
+        Plugin::Worker(AnyWorker::of(worker))
     }
 }
 
@@ -87,7 +87,19 @@ any!(/** A provider of any struct. */ AnyProvider(DynProvider) starts as Provide
 any!(/** A queue of any struct. */ AnyQueue(DynQueue) starts as QueueHandle: "A started queue. Clones share it.");
 any!(/** A worker of any struct. */ AnyWorker(DynWorker) starts as WorkerHandle: "A started worker. Clones share it.");
 
+impl AnyWorker {
+    /// Wraps a worker.
+    pub fn of(worker: impl Worker) -> Self {
+        AnyWorker(Box::new(worker))
+    }
+}
+
 impl AnyQueue {
+    /// Wraps a queue.
+    pub fn of(queue: impl Queue) -> Self {
+        AnyQueue(Box::new(queue))
+    }
+
     /// See [`Queue::is_durable`]. Known before the queue is started.
     pub fn is_durable(&self) -> bool {
         self.0.durable()
@@ -143,6 +155,7 @@ pub(crate) trait DynQueue: DynProvider {
     fn cursor_boxed<'a>(&'a self, name: &'a str) -> Answer<'a, Option<String>>;
     fn list_boxed<'a>(&'a self, filter: &'a Filter) -> Answer<'a, Vec<JobRecord>>;
     fn get_boxed<'a>(&'a self, id: &'a JobId) -> Answer<'a, Option<JobRecord>>;
+    fn wait_boxed<'a>(&'a self, id: &'a JobId) -> Answer<'a, Option<JobRecord>>;
     fn cancel_boxed<'a>(&'a self, ids: &'a [JobId]) -> Answer<'a, Vec<Change>>;
     fn retry_boxed<'a>(&'a self, ids: &'a [JobId]) -> Answer<'a, Vec<Change>>;
     fn delete_boxed<'a>(&'a self, ids: &'a [JobId]) -> Answer<'a, Vec<Change>>;
@@ -163,6 +176,9 @@ impl<Q: Queue> DynQueue for Q {
     }
     fn get_boxed<'a>(&'a self, id: &'a JobId) -> Answer<'a, Option<JobRecord>> {
         Box::pin(self.get(id))
+    }
+    fn wait_boxed<'a>(&'a self, id: &'a JobId) -> Answer<'a, Option<JobRecord>> {
+        Box::pin(self.wait(id))
     }
     fn cancel_boxed<'a>(&'a self, ids: &'a [JobId]) -> Answer<'a, Vec<Change>> {
         Box::pin(self.cancel(ids))
@@ -273,6 +289,10 @@ impl QueueHandle {
     /// See [`Queue::get`].
     pub async fn get(&self, id: &JobId) -> Result<Option<JobRecord>, ProviderError> {
         self.0.get_boxed(id).await
+    }
+    /// See [`Queue::wait`].
+    pub async fn wait(&self, id: &JobId) -> Result<Option<JobRecord>, ProviderError> {
+        self.0.wait_boxed(id).await
     }
     /// See [`Queue::cancel`].
     pub async fn cancel(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {

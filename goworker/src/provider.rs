@@ -139,6 +139,11 @@ pub struct Keep {
     pub dead: Bound,
 }
 
+impl Keep {
+    /// Everything stays.
+    pub const FOREVER: Keep = Keep { done: Bound::NONE, dead: Bound::NONE };
+}
+
 /// A bound in time and number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bound {
@@ -146,6 +151,11 @@ pub struct Bound {
     pub age: Duration,
     /// Not more than this.
     pub count: usize,
+}
+
+impl Bound {
+    /// No bound.
+    const NONE: Bound = Bound { age: Duration::MAX, count: usize::MAX };
 }
 
 /// Done: an hour or 10,000. Dead: 180 days or 100,000.

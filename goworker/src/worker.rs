@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::{Clock, ForeignWork};
 use crate::job::{Ids, Job, JobId};
 use crate::outcome::WorkResult;
 use crate::provider::{ProviderError, Setup, Token};
@@ -76,6 +77,8 @@ pub type Enqueue = Box<dyn Fn(Arc<Job>, Option<String>) -> BoxFuture<'static, Re
 pub struct Services {
     /// The worker's key in the configuration.
     pub worker: String,
+    /// The time.
+    pub clock: Clock,
     /// Ids for new jobs.
     pub ids: Ids,
     /// Puts a job into a queue: the named one, or the only one.
@@ -174,6 +177,23 @@ impl Context {
     /// When the queue is unknown, several are there and none is named, or it cannot accept.
     pub async fn enqueue(&self, job: Job, queue: Option<&str>) -> Result<JobId, ProviderError> {
         (self.services.enqueue)(Arc::new(job), queue.map(str::to_owned)).await
+    }
+
+    /// Begins to wait for something outside of the async runtime: a thread, a process, a server.
+    ///
+    /// In a test under virtual time ([`testing`](crate::testing)), the clock stands still until the answer is dropped,
+    /// and such work is done one at a time. Otherwise this does nothing.
+    ///
+    /// ```no_run
+    /// # async fn work(ctx: &goworker::Context) -> anyhow::Result<()> {
+    /// let under_way = ctx.foreign_work().await;
+    /// let status = tokio::process::Command::new("/usr/bin/true").status().await?;
+    /// drop(under_way);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn foreign_work(&self) -> ForeignWork {
+        self.services.clock.foreign_work().await
     }
 
     /// Ids for jobs to enqueue.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The modules of the library; each may import those before it only.
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 20] = [
     "units",
     "clock",
     "job",
@@ -13,13 +13,16 @@ const ORDER: [&str; 17] = [
     "provider",
     "queue",
     "worker",
+    "function",
     "settings",
     "plugin",
     "registry",
     "config",
+    "client",
     "manager",
     "testing",
     "cli",
+    "macros",
     "providers",
     "workers",
 ];

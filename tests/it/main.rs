@@ -3,12 +3,15 @@
 #![allow(clippy::unwrap_used)]
 
 mod architecture;
+mod client;
 mod command_line;
 mod config;
 mod crashes;
+mod enqueue;
 mod lua;
 mod manager;
 mod parts;
+mod pipelines;
 
 /// goworker with the tests' own workers.
 const BINARY: &str = env!("CARGO_BIN_EXE_goworker-under-test");

@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use super::fault::Fault;
 use super::load::ConfigArg;
-use super::queues::{self, Absent, Choice, OpenQueue};
+use super::queues::{self, Absent, Choice};
 use super::table::Table;
 use super::terminal::{self, BOLD, Reader};
 use super::{Format, escape, when};
+use crate::client::OpenQueue;
 use crate::clock::{Clock, Timestamp};
 use crate::queue::{Count, QueueStats, State};
 use crate::registry::Registry;
@@ -59,7 +60,7 @@ struct Counted {
 async fn count(queues: &[OpenQueue], workers: &[String]) -> Result<Vec<Counted>, Fault> {
     let mut counted = Vec::with_capacity(queues.len());
     for queue in queues {
-        let stats = queue.handle.stats().await.map_err(|error| Fault::store(&queue.name, &error))?;
+        let stats = queue.stats().await?;
         let mut unknown: Vec<String> = stats
             .counts
             .iter()
@@ -67,7 +68,7 @@ async fn count(queues: &[OpenQueue], workers: &[String]) -> Result<Vec<Counted>,
             .map(|count| count.job_type.clone())
             .collect();
         unknown.dedup();
-        counted.push(Counted { queue: queue.name.clone(), kind: queue.kind, stats, unknown });
+        counted.push(Counted { queue: queue.name().to_owned(), kind: queue.kind(), stats, unknown });
     }
     Ok(counted)
 }

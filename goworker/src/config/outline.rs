@@ -131,6 +131,11 @@ impl<'a> Entry<'a> {
         })
     }
 
+    /// Where its kind and settings stand.
+    pub(super) fn span(&self, source: &SourceText<'a>) -> Span {
+        self.kind_span.start..source.span(self.body).end
+    }
+
     /// The entry's fields.
     pub(super) fn reader(&self, source: &'a SourceText<'a>, notes: &Notes, section: Section) -> Reader<'a> {
         let path = format!("{}.{}", section.name(), self.name);

@@ -32,8 +32,9 @@ impl Worker for File {
         Ok(())
     }
 
-    async fn work(&self, job: &Job, _ctx: &Context) -> WorkResult {
+    async fn work(&self, job: &Job, ctx: &Context) -> WorkResult {
         let writer = self.writer.as_ref().context("the file is not open: `init` was not called")?;
+        let _under_way = ctx.foreign_work().await;
         writer.append(job).await?;
         Ok(Output::none())
     }

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use super::record::{Found, list_json};
 use crate::cli::fault::Fault;
-use crate::cli::queues::{self, Absent, Choice, OpenQueue};
+use crate::cli::queues::{self, Absent, Choice};
 use crate::cli::table::Table;
 use crate::cli::terminal::{self, Reader};
 use crate::cli::{Format, load, when};
+use crate::client::OpenQueue;
 use crate::clock::{Clock, Timestamp};
 use crate::queue::{Filter, State};
 use crate::registry::Registry;
@@ -66,8 +67,8 @@ impl ListJobs {
 async fn find(queues: &[OpenQueue], filter: &Filter) -> Result<Vec<Found>, Fault> {
     let mut found = Vec::new();
     for queue in queues {
-        let records = queue.handle.list(filter).await.map_err(|error| Fault::store(&queue.name, &error))?;
-        found.extend(records.into_iter().map(|record| Found { queue: queue.name.clone(), record }));
+        let records = queue.list(filter).await?;
+        found.extend(records.into_iter().map(|record| Found { queue: queue.name().to_owned(), record }));
     }
     if queues.len() > 1 {
         // Each queue's part is in order already, and stays so among equals.

@@ -6,9 +6,10 @@ use super::distinct;
 use super::record::{Found, whole_json};
 use crate::cli::fault::Fault;
 use crate::cli::load::ConfigArg;
-use crate::cli::queues::{self, Absent, Choice, OpenQueue};
+use crate::cli::queues::{self, Absent, Choice};
 use crate::cli::terminal::{self, BOLD, DIM, RED};
 use crate::cli::{Format, escape, when};
+use crate::client::OpenQueue;
 use crate::clock::{Clock, Timestamp};
 use crate::job::JobId;
 use crate::outcome::{Attempt, Failure};
@@ -52,8 +53,8 @@ async fn find(queues: &[OpenQueue], ids: &[JobId]) -> Result<(Vec<Found>, Vec<Jo
     for id in distinct(ids) {
         let before = found.len();
         for queue in queues {
-            let record = queue.handle.get(&id).await.map_err(|error| Fault::store(&queue.name, &error))?;
-            found.extend(record.map(|record| Found { queue: queue.name.clone(), record }));
+            let record = queue.get(&id).await?;
+            found.extend(record.map(|record| Found { queue: queue.name().to_owned(), record }));
         }
         if found.len() == before {
             missing.push(id);

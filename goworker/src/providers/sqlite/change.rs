@@ -71,7 +71,11 @@ impl Store {
             _ => self.leave(&job, &place)?,
         }
         match wish {
-            Wish::Cancel | Wish::Delete => drop(round.ended.insert(job.seq)),
+            Wish::Cancel => drop(round.ended.insert(job.seq)),
+            Wish::Delete => {
+                round.ended.insert(job.seq);
+                self.stirred.ended.push(job.seq);
+            }
             Wish::Retry => self.renew_life(job.seq)?,
         }
         Ok(Change::Changed)

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use goworker::{
-    Attempt, Batch, Cause, Change, Clock, Cursor, Delivery, Demand, Enqueued, Failure, Ids, Job, JobId, Lease, MAX_BULK, ProviderError,
-    Random, Renewal, Settled, Settlement, Setup, Token,
+    Attempt, Batch, Cause, Change, Clock, Cursor, Delivery, Demand, Enqueued, Failure, Ids, Job, JobId, JobRecord, Lease, MAX_BULK,
+    ProviderError, Random, Renewal, Settled, Settlement, Setup, Timestamp, Token,
 };
 use tokio::sync::OnceCell;
 
@@ -20,6 +20,7 @@ use super::owner::{self, LifeSign};
 use super::read::Reader;
 use super::settle::End;
 use super::store::{Store, Sync};
+use super::waiting::Wanted;
 use super::writer::Writer;
 
 /// An open file, and this process' part in it.
@@ -114,7 +115,7 @@ impl OpenFile {
             Demand::Any(_) => None,
             Demand::ByType(types) => Some(types.iter().filter(|(_, slots)| *slots > 0).map(|(name, _)| name.to_string()).collect()),
         };
-        let (next, woken) = self.writer.watch(types).await;
+        let (next, woken) = self.writer.watch(Wanted::Jobs(types)).await;
         let Some(next) = next else {
             // However it ends, a fetch will tell.
             let _ = woken.await;
@@ -151,6 +152,25 @@ impl OpenFile {
             }
         }
         Ok(&self.reader)
+    }
+
+    /// Waits for a job's end: told of this process' writes at once, of others' by the system.
+    pub(super) async fn wait(&self, id: &JobId) -> Result<Option<JobRecord>, ProviderError> {
+        while let Some(job) = self.reader.find(id).await? {
+            let (_, ended) = self.writer.watch(Wanted::End(job.seq)).await;
+            let now = self.clock.now();
+            match job.expires.map(Timestamp::from_millis).filter(|at| *at >= now) {
+                // The millisecond is the first one that is too late.
+                Some(at) => drop(tokio::time::timeout(at.since(now) + Duration::from_millis(1), ended).await),
+                None => drop(ended.await),
+            }
+            match self.present().await?.get(id).await? {
+                // Woken for nothing; if that was because the store has stopped, this call says so.
+                Some(record) if !record.state.is_final() => self.writer.call(CLAIM, |_| Ok(())).await?,
+                ended_or_gone => return Ok(ended_or_gone),
+            }
+        }
+        Ok(None)
     }
 
     pub(super) async fn change(&self, wish: Wish, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {

@@ -24,6 +24,7 @@ mod schema;
 mod seqs;
 mod settle;
 mod store;
+mod waiting;
 mod writer;
 
 #[cfg(test)]
@@ -123,6 +124,10 @@ impl Queue for Sqlite {
             Some(file) => file.present().await?.get(id).await,
             None => Ok(None),
         }
+    }
+
+    async fn wait(&self, id: &JobId) -> Result<Option<JobRecord>, ProviderError> {
+        self.file()?.wait(id).await
     }
 
     async fn cancel(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {

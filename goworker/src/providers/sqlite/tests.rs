@@ -372,3 +372,43 @@ async fn anyone_can_read_the_jobs_with_standard_tools() {
     delayed work scheduled 0
     ");
 }
+
+#[tokio::test]
+async fn who_waits_for_a_job_hears_at_once_that_another_process_has_ended_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (client, daemon) = (open(folder.path()).await, open(folder.path()).await);
+    let mut took = Vec::new();
+    for round in 0..5 {
+        let id = format!("job-{round}");
+        accept(&client, &[&id]).await;
+        let batch = next(&daemon, 1).await;
+        let id = id.parse().unwrap();
+        let settle = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            assert!(daemon.settle(&done(&batch)).await.unwrap().is_empty());
+            std::time::Instant::now()
+        };
+        let (ended, settled_at) = tokio::join!(client.wait(&id), settle);
+        took.push(settled_at.elapsed());
+        assert_eq!(ended.unwrap().unwrap().state, State::Done);
+    }
+    took.sort();
+    // The median, as the machine may be busy; the net under the notices would take half a second.
+    assert!(took[2] < Duration::from_millis(200), "{took:?}");
+    // Someone who only waits is nobody's owner.
+    assert_eq!(files(folder.path()).iter().filter(|name| name.contains("-owner-")).count(), 1);
+}
+
+#[tokio::test]
+async fn a_wait_ends_with_the_queue() {
+    let folder = tempfile::tempdir().unwrap();
+    let queue = open(folder.path()).await;
+    accept(&queue, &["a"]).await;
+    let id = "a".parse().unwrap();
+    let close = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        queue.close().await.unwrap();
+    };
+    let (waited, ()) = tokio::time::timeout(Duration::from_secs(10), async { tokio::join!(queue.wait(&id), close) }).await.unwrap();
+    assert!(waited.is_err(), "{waited:?}");
+}

@@ -20,6 +20,7 @@ mod leases;
 mod managing;
 mod settling;
 mod trial;
+mod waiting;
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -74,7 +75,7 @@ pub async fn conformance_report<Q: Queue>(
 const AT_ONCE: usize = 6;
 
 async fn run(capabilities: Capabilities, make: &Arc<Make>) -> Report {
-    let groups = [accepting::CASES, handing_out::CASES, settling::CASES, leases::CASES, managing::CASES, keeping::CASES];
+    let groups = [accepting::CASES, handing_out::CASES, settling::CASES, leases::CASES, managing::CASES, waiting::CASES, keeping::CASES];
     let durable = if capabilities.durable { durability::CASES } else { &[] };
     let cases = groups.into_iter().flatten().chain(durable);
     let verdicts: Vec<(String, Verdict)> =

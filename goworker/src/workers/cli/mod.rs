@@ -75,7 +75,9 @@ impl Worker for Cli {
         let kept = job.capture_output == Some(true);
         let command = self.command(&line, kept, job, ctx);
         let limit = usize::try_from(self.output_limit.bytes()).unwrap_or(usize::MAX);
+        let under_way = ctx.foreign_work().await;
         let ended = process::run(command, limit, ctx.cancelled()).await.map_err(|error| self.not_started(&line.command, &error))?;
+        drop(under_way);
 
         ended.stderr.lines().for_each(|line| ctx.note(line));
         judge(&line.command, &ended)?;

@@ -1,8 +1,8 @@
 use goworker::{provider, worker};
 
-/// Resizes a picture.
+/// Resizes pictures.
 #[worker]
-async fn resize() {}
+pub trait Resize {}
 
 /// Where pictures come from.
 #[provider]
@@ -17,6 +17,5 @@ pub enum Source {
 
 fn main() {
     // What was given back is still there.
-    drop(resize());
     let _ = Source::Folder { path: String::new() };
 }
