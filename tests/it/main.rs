@@ -8,6 +8,7 @@ mod crashes;
 mod lua;
 mod manager;
 mod parts;
+mod planted_faults;
 
 /// goworker with the tests' own workers.
 const BINARY: &str = env!("CARGO_BIN_EXE_goworker-under-test");

@@ -167,5 +167,5 @@ async fn the_statistics_tell_since_when_the_oldest_job_is_ready(trial: Trial) ->
     let after = trial.now();
     queue.accept([Job { priority: 5, ..job("new") }, Job { delay: Some(Dur::secs(60)), ..job("later") }]).await?;
     let oldest = queue.stats().await?.oldest_ready;
-    claim(&format!("between {before} and {after}; it says {oldest:?}"), oldest.is_some_and(|oldest| before <= oldest && oldest <= after))
+    claim(&format!("between {before} and {after}; it says {oldest:?}"), trial.is_between(oldest, before, after))
 }
