@@ -17,7 +17,7 @@ use crate::queue::MAX_BULK;
 /// How long a lease lasts.
 pub(super) const LEASE: Duration = Duration::from_millis(200);
 /// So few that steps meet.
-const IDS: u8 = 12;
+const IDS: u8 = 8;
 /// The types of jobs.
 pub(super) const TYPES: [&str; 2] = ["work", "other"];
 
