@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a harness is test code: what goes wrong in it fails the test")]
 
 pub mod daemon;
+pub mod mail_server;
 pub mod pipeline;
 pub mod workers;
