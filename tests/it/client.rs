@@ -149,3 +149,24 @@ async fn what_cannot_be_opened_is_told() {
     let errors = errors.map(|error| error.replace(&sandbox.folder().display().to_string(), "FOLDER"));
     insta::assert_snapshot!(errors.join("\n\n"));
 }
+
+/// The daemon claims and settles in quick succession: a notice of the second change may come while only the first can be
+/// read. Missed, it would be heard of a second later.
+#[tokio::test]
+async fn who_waits_misses_none_of_many_ends() {
+    let sandbox = Sandbox::new(BINARY);
+    let config = sandbox.write("app.ron", r#"(providers: { "jobs": sqlite(path: "jobs.db") }, workers: { "noop": noop() })"#);
+    let client = Client::open(&config).await.unwrap();
+    let daemon = sandbox.start(["app.ron", "--log-level", "warn"]);
+    let first = client.enqueue(Job::of("noop")).await.unwrap();
+    client.wait(&first, PATIENCE).await.unwrap();
+    let mut late = 0;
+    for _ in 0..300 {
+        let began = std::time::Instant::now();
+        let id = client.enqueue(Job::of("noop")).await.unwrap();
+        client.wait(&id, PATIENCE).await.unwrap();
+        late += u32::from(began.elapsed() > Duration::from_millis(800));
+    }
+    // One, as the machine may be busy.
+    assert!(late <= 1, "{late} of 300 were late; {}", daemon.talk());
+}
