@@ -124,103 +124,94 @@ fn arguments(args: &Args, inputs: &Punctuated<FnArg, Token![,]>, faults: &mut Fa
     for input in inputs {
         let argument = match input {
             FnArg::Receiver(receiver) => {
-                faults.at(receiver, "a method cannot be a worker: put `#[worker]` on the struct, and write `impl Worker` for it");
-                None
+                refuse(receiver, "a method cannot be a worker: put `#[worker]` on the struct, and write `impl Worker` for it")
             }
             FnArg::Typed(typed) => {
                 let field = FieldArgs::parse(&typed.attrs, faults);
                 if field.config {
-                    setting(args, typed, field, &mut settings, faults)
+                    configured(typed).map(|(ident, ty, is_reference)| {
+                        settings.push(Setting::check(args.role, ident.clone(), ty, &typed.attrs, field, faults));
+                        Argument::Setting { ident, is_reference }
+                    })
                 } else {
-                    given(typed, &field, faults).and_then(|argument| once(argument, &arguments, typed, faults))
+                    given(typed, &field).and_then(|argument| once(argument, &arguments, typed))
                 }
             }
         };
         match argument {
-            Some(argument) => arguments.push(argument),
-            None => complete = false,
+            Ok(argument) => arguments.push(argument),
+            Err(fault) => {
+                faults.note(fault);
+                complete = false;
+            }
         }
     }
     complete.then_some((arguments, settings))
 }
 
-/// An argument with `#[config]`.
-fn setting(args: &Args, typed: &PatType, field: FieldArgs, settings: &mut Vec<Setting>, faults: &mut Faults) -> Option<Argument> {
-    let Pat::Ident(name) = &*typed.pat else {
-        faults.at(&typed.pat, "a config sets a setting by its name: give it one");
-        return None;
-    };
+/// An argument with `#[config]`: its name, the type that the struct holds, and whether the function borrows it.
+fn configured(typed: &PatType) -> syn::Result<(Ident, Type, bool)> {
+    let Pat::Ident(name) = &*typed.pat else { return refuse(&typed.pat, "a config sets a setting by its name: give it one") };
     let (ty, is_reference) = match bare(&typed.ty) {
-        Type::ImplTrait(hidden) => {
-            faults.at(hidden, "name the type of the setting");
-            return None;
-        }
+        Type::ImplTrait(hidden) => return refuse(hidden, "name the type of the setting"),
         Type::Reference(reference) if is_called(reference, &["Job", "Context"]) => {
-            faults.at(reference, "this is no setting: take `#[config]` away");
-            return None;
+            return refuse(reference, "this is no setting: take `#[config]` away");
         }
-        Type::Reference(reference) => {
-            refuse_mut(reference, faults);
-            (owned(&reference.elem), true)
-        }
+        Type::Reference(reference) => (owned(shared(reference)?), true),
         ty => (ty.clone(), false),
     };
-    let ident = name.ident.clone();
-    settings.push(Setting::check(args.role, ident.clone(), ty, &typed.attrs, field, faults));
-    Some(Argument::Setting { ident, is_reference })
+    Ok((name.ident.clone(), ty, is_reference))
 }
 
 /// An argument without `#[config]`.
-fn given(typed: &PatType, field: &FieldArgs, faults: &mut Faults) -> Option<Argument> {
-    let fault = |tokens: &dyn ToTokens, message: &str, faults: &mut Faults| {
-        faults.at(tokens, message);
-        None
-    };
+fn given(typed: &PatType, field: &FieldArgs) -> syn::Result<Argument> {
     if field.state {
-        return fault(&typed.pat, "a function keeps nothing from job to job; a struct with `#[worker]` does", faults);
+        return refuse(&typed.pat, "a function keeps nothing from job to job; a struct with `#[worker]` does");
     }
     if !doc(&typed.attrs).is_empty() {
-        return fault(&typed.pat, "only settings are described: add `#[config]` if it is one", faults);
+        return refuse(&typed.pat, "only settings are described: add `#[config]` if it is one");
     }
     match bare(&typed.ty) {
-        Type::Reference(reference) if is_called(reference, &["Job"]) && refuse_mut(reference, faults) => Some(Argument::Job),
-        Type::Reference(reference) if is_called(reference, &["Context"]) && refuse_mut(reference, faults) => Some(Argument::Context),
-        Type::Reference(reference) if is_called(reference, &["Job", "Context"]) => None,
+        Type::Reference(reference) if is_called(reference, &["Job"]) => shared(reference).map(|_| Argument::Job),
+        Type::Reference(reference) if is_called(reference, &["Context"]) => shared(reference).map(|_| Argument::Context),
         Type::Reference(reference) => {
-            fault(reference, "params are taken by value; references are `&Job`, `&Context`, and settings with `#[config]`", faults)
+            refuse(reference, "params are taken by value; references are `&Job`, `&Context`, and settings with `#[config]`")
         }
-        Type::ImplTrait(hidden) => fault(hidden, "name the type of the params: it says what their JSON has to be", faults),
+        Type::ImplTrait(hidden) => refuse(hidden, "name the type of the params: it says what their JSON has to be"),
         ty => match last_segment(ty).map(|segment| segment.ident.to_string()).as_deref() {
-            Some(name @ ("Job" | "Context")) => fault(ty, &format!("take it by reference: `&{name}`"), faults),
-            _ => Some(Argument::Params(Box::new(ty.clone()))),
+            Some(name @ ("Job" | "Context")) => refuse(ty, format_args!("take it by reference: `&{name}`")),
+            _ => Ok(Argument::Params(Box::new(ty.clone()))),
         },
     }
 }
 
 /// Each sort of argument is there once at most, but settings.
-fn once(argument: Argument, earlier: &[Argument], typed: &PatType, faults: &mut Faults) -> Option<Argument> {
+fn once(argument: Argument, earlier: &[Argument], typed: &PatType) -> syn::Result<Argument> {
     let same = |other: &Argument| std::mem::discriminant(other) == std::mem::discriminant(&argument);
     if !earlier.iter().any(same) {
-        return Some(argument);
+        return Ok(argument);
     }
     let message = match argument {
         Argument::Params(_) => "an earlier argument has the params already, all of them; if this is a setting, mark it `#[config]`",
         _ => "an earlier argument is the same; keep one",
     };
-    faults.at(&typed.ty, message);
-    None
+    refuse(&typed.ty, message)
+}
+
+fn refuse<T>(tokens: impl ToTokens, message: impl std::fmt::Display) -> syn::Result<T> {
+    Err(syn::Error::new_spanned(tokens, message))
 }
 
 fn is_called(reference: &TypeReference, names: &[&str]) -> bool {
     last_segment(bare(&reference.elem)).is_some_and(|segment| names.iter().any(|name| segment.ident == name))
 }
 
-/// Whether a reference is shared. One that is not is noted.
-fn refuse_mut(reference: &TypeReference, faults: &mut Faults) -> bool {
-    if let Some(mutability) = &reference.mutability {
-        faults.at(mutability, "jobs run at the same time, so they share this: take `mut` away");
+/// What a shared reference refers to.
+fn shared(reference: &TypeReference) -> syn::Result<&Type> {
+    match &reference.mutability {
+        Some(mutability) => refuse(mutability, "jobs run at the same time, so they share this: take `mut` away"),
+        None => Ok(&reference.elem),
     }
-    reference.mutability.is_none()
 }
 
 /// What the struct holds so that the function can have a reference to it.

@@ -5,7 +5,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::cases;
-use super::trial::{PATIENCE, PROMPT, Subject, Trial, Verdict, claim, dead, done, expect, id, job, jobs, names, work};
+use super::subject::{Subject, dead, done, id, job, jobs, names, work};
+use super::trial::{PATIENCE, PROMPT, Trial, Verdict, claim, expect};
 use crate::job::Job;
 use crate::outcome::Settlement;
 use crate::provider::Demand;
@@ -81,10 +82,10 @@ async fn higher_priority_comes_first(trial: Trial) -> Verdict {
     queue.take_exactly(&["top", "one", "one2", "zero", "zero2", "low"]).await.map(|_| ())
 }
 
-async fn waiting_makes_up_for_priority(mut trial: Trial) -> Verdict {
+async fn waiting_makes_up_for_priority(trial: Trial) -> Verdict {
     let queue = trial.open().await?;
     queue.accept(jobs(&["old"])).await?;
-    let queue = trial.later(queue, Duration::from_secs(180)).await?;
+    trial.later(Duration::from_secs(180))?;
     // A step of priority is worth a minute of waiting.
     queue.accept([Job { priority: 2, ..job("two") }, Job { priority: 5, ..job("five") }]).await?;
     queue.take_exactly(&["five", "old", "two"]).await.map(|_| ())

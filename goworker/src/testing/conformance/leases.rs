@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::cases;
-use super::trial::{PROMPT, SHORT, Trial, Verdict, claim, done, expect, id, jobs, names, retry};
+use super::subject::{done, id, jobs, names, retry};
+use super::trial::{PROMPT, SHORT, Trial, Verdict, claim, expect};
 use crate::outcome::Settlement;
 use crate::provider::{Renewal, Token};
 use crate::queue::{Change, State};

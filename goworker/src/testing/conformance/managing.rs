@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::cases;
-use super::trial::{Subject, Trial, Verdict, WORK, claim, dead, done, expect, failure, id, job, jobs, retry};
+use super::subject::{Subject, WORK, dead, done, failure, id, job, jobs, retry};
+use super::trial::{Trial, Verdict, claim, expect};
 use crate::job::Job;
 use crate::outcome::Settlement;
 use crate::queue::{Change, Count, Filter, State};

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::cases;
-use super::trial::{SHORT, Trial, Verdict, claim, dead, done, expect, failure, id, job, jobs, names, output, retry};
+use super::subject::{dead, done, failure, id, job, jobs, names, output, retry};
+use super::trial::{SHORT, Trial, Verdict, claim, expect};
 use crate::outcome::Settlement;
 use crate::provider::{Settled, Token};
 use crate::queue::{Filter, State};
