@@ -102,7 +102,7 @@ async fn a_client_needs_to_know_the_queues_only() {
     let text = r#"(
         providers: {
             "jobs": sqlite(path: "jobs.db"), "orders": sqlite(path: "orders.db"), "scratch": memory(),
-            "mail": imap(host: "mail.example", into: "jobs"),
+            "mail": imap(host: "mail.example", into: "jobs"), "inbox": folder(path: "inbox", into: "jobs"),
         },
         workers: { "resize": resize(quality: 85), "lua": lua(wrong: true) },
         failure_handlers: ["attic"],
@@ -114,8 +114,9 @@ async fn a_client_needs_to_know_the_queues_only() {
     assert!(client.queue("jobs").unwrap().get(&id).await.unwrap().is_none());
 
     let several = client.enqueue(Job::of("resize")).await.unwrap_err().to_string();
-    let errors = [several, client.queue("order").unwrap_err().to_string(), client.queue("scratch").unwrap_err().to_string()];
-    let errors = errors.map(|error| error.replace(&sandbox.folder().display().to_string(), "FOLDER"));
+    let named = ["order", "scratch", "mail", "inbox"].map(|name| client.queue(name).unwrap_err().to_string());
+    let errors = [vec![several], named.to_vec()].concat();
+    let errors: Vec<String> = errors.iter().map(|error| error.replace(&sandbox.folder().display().to_string(), "FOLDER")).collect();
     insta::assert_snapshot!(errors.join("\n"));
 }
 
