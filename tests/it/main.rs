@@ -10,6 +10,7 @@ mod crashes;
 mod enqueue;
 mod lua;
 mod manager;
+mod new;
 mod parts;
 mod pipelines;
 
