@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -75,20 +76,24 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// Tells the wall-clock time: the system's, or a virtual one that follows tokio's paused clock.
+/// Tells the wall-clock time: the system's, or one of its own for tests.
 #[derive(Debug, Clone)]
 pub struct Clock(Source);
 
 #[derive(Debug, Clone)]
 enum Source {
     System,
-    Virtual(Arc<Virtual>),
+    Own(Arc<Own>),
 }
 
+/// A clock that tests have in hand. Clones share it.
 #[derive(Debug)]
-struct Virtual {
+struct Own {
     epoch: Timestamp,
-    origin: tokio::time::Instant,
+    /// When it showed the epoch, if it runs at all.
+    origin: Option<tokio::time::Instant>,
+    /// How far it was moved by hand, in milliseconds.
+    moved: AtomicI64,
     /// Whose turn it is to work outside of the runtime.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
@@ -105,7 +110,24 @@ impl Clock {
 
     /// A clock that shows `epoch` now and advances with tokio's time, so that a paused runtime pauses it too.
     pub fn starting_at(epoch: Timestamp) -> Self {
-        Clock(Source::Virtual(Arc::new(Virtual { epoch, origin: tokio::time::Instant::now(), turn: Arc::default() })))
+        Clock::own(epoch, Some(tokio::time::Instant::now()))
+    }
+
+    /// A clock that shows `time` until it is [moved](Clock::shift).
+    pub fn stopped_at(time: Timestamp) -> Self {
+        Clock::own(time, None)
+    }
+
+    fn own(epoch: Timestamp, origin: Option<tokio::time::Instant>) -> Self {
+        Clock(Source::Own(Arc::new(Own { epoch, origin, moved: AtomicI64::new(0), turn: Arc::default() })))
+    }
+
+    /// Moves this clock and its clones, forwards or backwards, as those do who set one. Wakes nobody who waits. The
+    /// system's clock is not ours to move: it stays.
+    pub fn shift(&self, millis: i64) {
+        if let Source::Own(own) = &self.0 {
+            own.moved.fetch_add(millis, Ordering::SeqCst);
+        }
     }
 
     /// The time now.
@@ -115,16 +137,19 @@ impl Clock {
                 let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 Timestamp(i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
             }
-            Source::Virtual(time) => time.epoch.after(time.origin.elapsed()),
+            Source::Own(own) => {
+                let Timestamp(shown) = own.epoch.after(own.origin.map_or(Duration::ZERO, |origin| origin.elapsed()));
+                Timestamp(shown.saturating_add(own.moved.load(Ordering::SeqCst)))
+            }
         }
     }
 
-    /// Begins work outside of the runtime. With a virtual clock, it begins when all else that is ready has been done;
-    /// until the answer is dropped, the clock stands still, and others who want to begin wait. So what happens has one
-    /// order. The system's clock does not care.
+    /// Begins work outside of the runtime. With a clock of its own that runs, it begins when all else that is ready has
+    /// been done; until the answer is dropped, the clock stands still, and others who want to begin wait. So what
+    /// happens has one order. The system's clock does not care.
     pub async fn foreign_work(&self) -> ForeignWork {
-        let Source::Virtual(time) = &self.0 else { return ForeignWork(None) };
-        let turn = Arc::clone(&time.turn).lock_owned().await;
+        let Source::Own(own) = &self.0 else { return ForeignWork(None) };
+        let turn = Arc::clone(&own.turn).lock_owned().await;
         let (held, released) = std::sync::mpsc::channel::<Infallible>();
         // A paused runtime does not advance its clock as long as a blocking task is under way. This one ends, with an
         // error that means nothing, when the other end of its channel is dropped.

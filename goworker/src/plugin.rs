@@ -29,12 +29,12 @@ impl Plugin {
 
     /// Wraps a queue.
     pub fn queue(queue: impl Queue) -> Self {
-        Plugin::Queue(AnyQueue::of(queue))
+        Plugin::Queue(AnyQueue::from(queue))
     }
 
     /// Wraps a worker.
     pub fn worker(worker: impl Worker) -> Self {
-        Plugin::Worker(AnyWorker::of(worker))
+        Plugin::Worker(AnyWorker::from(worker))
     }
 }
 
@@ -87,19 +87,19 @@ any!(/** A provider of any struct. */ AnyProvider(DynProvider) starts as Provide
 any!(/** A queue of any struct. */ AnyQueue(DynQueue) starts as QueueHandle: "A started queue. Clones share it.");
 any!(/** A worker of any struct. */ AnyWorker(DynWorker) starts as WorkerHandle: "A started worker. Clones share it.");
 
-impl AnyWorker {
-    /// Wraps a worker.
-    pub fn of(worker: impl Worker) -> Self {
+impl<W: Worker> From<W> for AnyWorker {
+    fn from(worker: W) -> Self {
         AnyWorker(Box::new(worker))
     }
 }
 
-impl AnyQueue {
-    /// Wraps a queue.
-    pub fn of(queue: impl Queue) -> Self {
+impl<Q: Queue> From<Q> for AnyQueue {
+    fn from(queue: Q) -> Self {
         AnyQueue(Box::new(queue))
     }
+}
 
+impl AnyQueue {
     /// See [`Queue::is_durable`]. Known before the queue is started.
     pub fn is_durable(&self) -> bool {
         self.0.durable()

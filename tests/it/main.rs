@@ -8,11 +8,13 @@ mod command_line;
 mod config;
 mod crashes;
 mod enqueue;
+mod examples;
 mod lua;
 mod manager;
 mod new;
 mod parts;
 mod pipelines;
+mod planted_faults;
 
 /// goworker with the tests' own workers.
 const BINARY: &str = env!("CARGO_BIN_EXE_goworker-under-test");

@@ -119,6 +119,7 @@ impl Entry {
         self.output = Output::none();
         if let Some(past) = self.past.as_deref_mut() {
             past.counted_from = past.attempts.len();
+            past.failure = past.attempts.last().and_then(|attempt| attempt.failure.clone());
             past.crashes = 0;
             past.cancel_asked = false;
         }

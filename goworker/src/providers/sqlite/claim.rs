@@ -120,7 +120,7 @@ impl Store {
                 _ => self.run("DELETE FROM ready WHERE type = ?1", [job_type])?,
             };
             for mut candidate in candidates {
-                if candidate.expires.is_some_and(|at| at <= self.now) {
+                if candidate.expires.is_some_and(|at| at < self.now) {
                     expired.push(candidate.job.seq);
                     continue;
                 }

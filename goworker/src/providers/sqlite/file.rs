@@ -41,6 +41,9 @@ struct Owner {
     sign: Mutex<Option<LifeSign>>,
 }
 
+/// After so many transactions, what is shown may lag behind: the clock was set back, or the store is overwhelmed.
+const MAX_CATCHING_UP: usize = 1_000;
+
 const ACCEPT: Class = Class { urgent: false, sync: Sync::Full, weight: 1 };
 const CLAIM: Class = Class { urgent: false, sync: Sync::Normal, weight: 1 };
 const RENEW: Class = Class { urgent: true, sync: Sync::Normal, weight: 1 };
@@ -145,10 +148,16 @@ impl OpenFile {
 
     /// The read side, with all in its place that time alone has moved.
     pub(super) async fn present(&self) -> Result<&Reader, ProviderError> {
-        if self.reader.is_behind(self.clock.now()).await? {
+        let now = self.clock.now();
+        // One transaction takes a bounded number of steps.
+        for _ in 0..MAX_CATCHING_UP {
+            if !self.reader.is_behind(now).await? {
+                break;
+            }
             // A store that cannot be written can still be read.
             if let Err(error) = self.writer.call(CLAIM, |_| Ok(())).await {
                 tracing::warn!(%error, "what is shown is not up to date");
+                break;
             }
         }
         Ok(&self.reader)

@@ -1,6 +1,6 @@
 //! How a job comes to its place.
 
-use rusqlite::{OptionalExtension, Result};
+use rusqlite::{OptionalExtension, Params, Result, Row};
 
 use super::place::score;
 use super::seqs::Seqs;
@@ -11,8 +11,6 @@ struct Waiting {
     job_type: String,
     prio: i64,
     due: i64,
-    expires: Option<i64>,
-    retrying: bool,
 }
 
 impl Store {
@@ -38,29 +36,28 @@ impl Store {
         Ok(())
     }
 
-    /// Puts a job back to where it stood when it was taken.
+    /// Puts a job back to where it stood when it was taken. It is ready, even if the clock was set back since.
     pub(super) fn put_back(&mut self, seq: i64) -> Result<()> {
-        self.put_back_at(seq, None)
+        let Some(job) = self.waiting(seq, "SELECT type, prio, due, expires FROM job WHERE seq = ?1", [seq])? else { return Ok(()) };
+        self.put_ready(seq, &job.job_type, job.due, job.prio)
     }
 
-    /// Puts a job among those that wait for their time, or the ready ones if it has come; without a time, to where it
-    /// stood when it was taken.
-    pub(super) fn put_back_at(&mut self, seq: i64, due: Option<i64>) -> Result<()> {
-        let sql = if due.is_some() {
-            "UPDATE job SET due = ?2 WHERE seq = ?1 RETURNING type, prio, due, expires, attempts > 0"
-        } else {
-            "SELECT type, prio, due, expires, attempts > 0 FROM job WHERE seq = ?1 AND ?2 IS NULL"
-        };
-        let row = |row: &rusqlite::Row<'_>| {
-            Ok(Waiting { job_type: row.get(0)?, prio: row.get(1)?, due: row.get(2)?, expires: row.get(3)?, retrying: row.get(4)? })
-        };
-        let waiting = self.conn().prepare_cached(sql)?.query_row((seq, due), row).optional()?;
-        let Some(Waiting { job_type, prio, due, expires, retrying }) = waiting else {
+    /// Puts a job among those that wait to be tried again, or among the ready ones if its time has come.
+    pub(super) fn put_retrying(&mut self, seq: i64, due: i64) -> Result<()> {
+        let sql = "UPDATE job SET due = ?2 WHERE seq = ?1 RETURNING type, prio, due, expires";
+        let Some(Waiting { job_type, prio, due }) = self.waiting(seq, sql, [seq, due])? else { return Ok(()) };
+        if due > self.now { self.put_scheduled(seq, &job_type, due, prio, true) } else { self.put_ready(seq, &job_type, due, prio) }
+    }
+
+    /// What of a job that waits again tells where to put it. It may expire again.
+    fn waiting(&self, seq: i64, sql: &str, params: impl Params) -> Result<Option<Waiting>> {
+        let row = |row: &Row<'_>| Ok((Waiting { job_type: row.get(0)?, prio: row.get(1)?, due: row.get(2)? }, row.get(3)?));
+        let Some((waiting, expires)) = self.conn().prepare_cached(sql)?.query_row(params, row).optional()? else {
             tracing::warn!(seq, "a job that was running has been deleted with other tools");
-            return Ok(());
+            return Ok(None);
         };
         self.put_expiring(seq, expires)?;
-        if due > self.now { self.put_scheduled(seq, &job_type, due, prio, retrying) } else { self.put_ready(seq, &job_type, due, prio) }
+        Ok(Some(waiting))
     }
 
     /// Puts a job among the dead letters.

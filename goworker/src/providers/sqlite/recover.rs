@@ -42,7 +42,7 @@ enum Crash {
 /// Whether time has brought about what the tables do not show yet.
 pub(super) fn is_behind(conn: &Connection, now: i64) -> Result<bool> {
     let behind = "SELECT EXISTS (SELECT 1 FROM scheduled WHERE due <= ?1) OR EXISTS (SELECT 1 FROM batch WHERE until <= ?1)
-                  OR EXISTS (SELECT 1 FROM expiring WHERE at <= ?1)";
+                  OR EXISTS (SELECT 1 FROM expiring WHERE at < ?1)";
     conn.prepare_cached(behind)?.query_row([now], |row| row.get(0))
 }
 
@@ -97,14 +97,20 @@ impl Store {
         Ok(gone)
     }
 
-    /// Makes jobs ready that stand nowhere.
+    /// Lets jobs wait again that stand nowhere.
     pub(super) fn adopt(&mut self, lost: &[i64]) -> Result<()> {
         for seq in lost {
             // Looked at again: it may have been on its way when it was missed.
             let Some(job) = by_seq(self.conn(), *seq)? else { continue };
             if locate(self.conn(), &job)? == Place::Lost {
-                tracing::error!(seq, "a job was found in no place; it is made ready again");
-                self.put_back(*seq)?;
+                tracing::error!(seq, "a job was found in no place; it waits again");
+                self.put_expiring(job.seq, job.expires)?;
+                if job.due > self.now {
+                    let retrying = self.one("SELECT attempts > 0 FROM job WHERE seq = ?1", [seq])?.unwrap_or(false);
+                    self.put_scheduled(job.seq, &job.job_type, job.due, job.prio, retrying)?;
+                } else {
+                    self.put_ready(job.seq, &job.job_type, job.due, job.prio)?;
+                }
             }
         }
         Ok(())
@@ -113,17 +119,17 @@ impl Store {
     /// When something will be due, or a lease over.
     pub(super) fn next_instant(&self) -> Result<Option<i64>> {
         let earliest = "SELECT min(at) FROM (SELECT min(due) AS at FROM scheduled
-                        UNION ALL SELECT min(until) FROM batch UNION ALL SELECT min(at) FROM expiring)";
+                        UNION ALL SELECT min(until) FROM batch UNION ALL SELECT min(at) + 1 FROM expiring)";
         self.one::<Option<i64>>(earliest, []).map(Option::flatten)
     }
 
     /// Ends waiting jobs that should have been started before. A running one is looked at when it is put back.
     fn expire(&mut self) -> Result<()> {
-        let late = "DELETE FROM expiring WHERE (at, seq) IN (SELECT at, seq FROM expiring WHERE at <= ?1 ORDER BY at, seq LIMIT ?2)
+        let late = "DELETE FROM expiring WHERE (at, seq) IN (SELECT at, seq FROM expiring WHERE at < ?1 ORDER BY at, seq LIMIT ?2)
                     RETURNING seq";
         let mut expired = Vec::new();
         for seq in self.all::<i64>(late, (self.now, MAX_EXPIRED))? {
-            let Some(job) = by_seq(self.conn(), seq)?.filter(|job| job.expires.is_some_and(|at| at <= self.now)) else { continue };
+            let Some(job) = by_seq(self.conn(), seq)?.filter(|job| job.expires.is_some_and(|at| at < self.now)) else { continue };
             let place = locate_waiting(self.conn(), &job)?;
             if let Some(place) = place {
                 self.leave(&job, &place)?;

@@ -156,7 +156,7 @@ impl Store {
             Kind::Release if asked => cancelled.push(end.seq),
             Kind::Retry { after, charged } => {
                 self.charge(end, *charged)?;
-                self.put_back_at(end.seq, Some(self.now.saturating_add(*after)))?;
+                self.put_retrying(end.seq, self.now.saturating_add(*after))?;
             }
             Kind::Release => self.put_back(end.seq)?,
         }

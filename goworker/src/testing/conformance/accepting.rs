@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::cases;
-use super::trial::{Subject, Trial, Verdict, broken, claim, done, expect, id, job, jobs, names};
+use super::subject::{Subject, done, id, job, jobs, names};
+use super::trial::{Trial, Verdict, broken, claim, expect};
 use crate::job::{Ids, Job};
 use crate::provider::{Cursor, ProviderError};
 use crate::queue::{Enqueued, Filter, MAX_BULK, State};

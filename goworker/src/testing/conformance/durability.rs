@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::cases;
-use super::trial::{SHORT, Trial, Verdict, claim, dead, done, expect, failure, id, job, jobs, output, retry};
+use super::subject::{dead, done, failure, id, job, jobs, output, retry};
+use super::trial::{SHORT, Trial, Verdict, claim, expect};
 use crate::job::Job;
 use crate::outcome::Settlement;
 use crate::provider::Cursor;
@@ -11,18 +12,15 @@ use crate::queue::{Filter, JobRecord, State};
 use crate::units::Dur;
 
 cases![
-    it_calls_itself_durable,
     everything_survives_a_close,
     everything_accepted_survives_a_crash,
     running_jobs_of_a_crashed_holder_come_again_with_one_crash_more,
+    crashes_add_up_over_restarts,
+    two_processes_work_on_the_same_jobs,
     a_close_releases_running_jobs_and_counts_nothing,
     tokens_grow_across_a_restart,
     a_settlement_from_before_a_restart_is_refused,
 ];
-
-async fn it_calls_itself_durable(trial: Trial) -> Verdict {
-    claim("`is_durable` is true", trial.open().await?.is_durable())
-}
 
 async fn everything_survives_a_close(trial: Trial) -> Verdict {
     let queue = trial.open().await?;
@@ -81,6 +79,34 @@ async fn running_jobs_of_a_crashed_holder_come_again_with_one_crash_more(mut tri
         expect(&format!("attempts and crashes of `{}`", delivery.job.id), (delivery.attempts.len(), delivery.crashes), (0, crashes))?;
     }
     Ok(())
+}
+
+async fn crashes_add_up_over_restarts(mut trial: Trial) -> Verdict {
+    let queue = trial.open_with_short_leases().await?;
+    queue.accept(jobs(&["a"])).await?;
+    let _lost = queue.take_exactly(&["a"]).await?;
+    drop(queue);
+    for crashes in 1..=3 {
+        let queue = trial.open().await?;
+        let batch = queue.await_jobs(1).await?;
+        expect("crashes as delivered", batch.deliveries[0].crashes, crashes)?;
+        expect("crashes in the record", queue.record("a").await?.crashes, crashes)?;
+    }
+    Ok(())
+}
+
+async fn two_processes_work_on_the_same_jobs(trial: Trial) -> Verdict {
+    let (one, two) = (trial.open().await?, trial.open().await?);
+    one.accept(jobs(&["a", "b"])).await?;
+    let first = two.take_exactly(&["a"]).await?;
+    let second = one.take_exactly(&["b"]).await?;
+    claim("the token of the later fetch is larger", second.lease.token > first.lease.token)?;
+    two.settle_all(&[two.settled(&first, 0, done())]).await?;
+    one.expect_state("a", State::Done).await?;
+    // A lease stands as long as its holder does, whoever else comes and goes.
+    two.shut().await?;
+    one.expect_state("b", State::Running).await?;
+    one.settle_all(&[one.settled(&second, 0, done())]).await
 }
 
 async fn a_close_releases_running_jobs_and_counts_nothing(trial: Trial) -> Verdict {

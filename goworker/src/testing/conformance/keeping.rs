@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::cases;
-use super::trial::{Subject, Trial, Verdict, dead, done, expect, job};
+use super::subject::{Subject, dead, done, job};
+use super::trial::{Trial, Verdict, expect};
 use crate::outcome::Settlement;
 use crate::provider::{Bound, Cursor};
 use crate::queue::{Filter, State};

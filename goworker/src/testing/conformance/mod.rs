@@ -1,87 +1,206 @@
-//! The contract of a [`Queue`], as cases that run against any implementation through its public trait.
+//! The contract of a [`Queue`](crate::Queue), run against any implementation through its public trait.
 //!
-//! ```no_run
-//! # async fn example<MyQueue: goworker::Queue>(open: impl Fn(&goworker::Setup) -> MyQueue + Send + Sync + 'static) {
-//! use goworker::testing::{Capabilities, Time, conformance};
+//! Needs the feature `testing`; put it under `[dev-dependencies]`. In an ordinary `#[test]`:
 //!
-//! // In a `#[tokio::test]`. `open` makes a queue that keeps its jobs in `setup.base`, or under the name `setup.name`.
-//! conformance(Capabilities { durable: true, time: Time::Setup }, open).await;
+//! ```
+//! # fn main() {
+//! # use goworker::{AnyQueue, Registry, Setup, config};
+//! # fn my_queue(_: &Setup) -> AnyQueue {
+//! #     let text = r#"(providers: { "jobs": memory() }, workers: { "attic": file(path: "attic.jsonl") })"#;
+//! #     let loaded = config::Config::parse(text, "jobs.ron".as_ref(), &Registry::linked()).unwrap();
+//! #     match loaded.config.providers.into_iter().next().unwrap().source {
+//! #         config::Source::Queue(queue) => queue,
+//! #         other => unreachable!("{other:?}"),
+//! #     }
+//! # }
+//! goworker::testing::conformance::run(|setup| my_queue(setup));
 //! # }
 //! ```
 //!
-//! Every case has a fresh store: its own [`Setup::base`](crate::provider::Setup::base), an empty folder, and its own
-//! [`Setup::name`](crate::provider::Setup::name). The same setup given again means the same store: a durable queue must find its jobs.
+//! The closure makes a queue that is not started yet, such as `MyQueue { path: setup.base.join("jobs.db") }`. It is called for
+//! every case and every walk with an empty folder in [`Setup::base`] and a name in [`Setup::name`] that no other has:
+//! a store that is no file keeps its jobs under that name. The same setup given again means the same store.
+//!
+//! # What it asks of a queue
+//!
+//! * **Cases**, one a property: they are named in the report when they do not hold. Their files, in this folder, are the
+//!   contract in detail, and short.
+//! * **Walks** of random steps, compared with a model after each: every kind of call, late and double settlements, calls
+//!   that are dropped, clocks that jump, processes that crash. The walk that fails is made as short as can be and printed.
+//! * If [`Queue::is_durable`](crate::Queue::is_durable): it is opened again after a crash, and by two processes at once. A crash is that
+//!   the queue is dropped without [`close`](crate::Provider::close).
+//! * That time is [`Setup::clock`], or the store's own; which of the two is found out. With a clock of its own, which
+//!   has to agree with this machine's to 20 ms, what takes minutes cannot be told, and nothing becomes due during a walk.
+//!
+//! # When it fails
+//!
+//! The seed of a walk that fails is kept in `proptest-regressions/`, as [proptest](https://docs.rs/proptest) does: commit that file, and the walk is
+//! taken first from then on. `GOWORKER_CASES=5000 cargo test` walks more; 48 walks are usual.
 
 mod accepting;
+mod cutting_off;
 mod durability;
 mod handing_out;
 mod keeping;
 mod leases;
 mod managing;
+mod report;
 mod settling;
+mod subject;
 mod trial;
 mod waiting;
 
 use std::fmt;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, Location, resume_unwind};
 use std::sync::Arc;
 
 use futures::future::LocalBoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 
-use self::trial::{Fault, Make, Trial, Verdict};
+use self::subject::job;
+use self::trial::{Fault, Nature, Open, Trial, Verdict, expect};
+use super::model::Walks;
+use crate::clock::{Clock, Timestamp};
 use crate::plugin::AnyQueue;
-use crate::queue::Queue;
+use crate::provider::Setup;
 
-/// What the queue can do, so that the suite knows what to ask of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Capabilities {
-    /// Whether its jobs outlive the process.
-    pub durable: bool,
-    /// How its time passes.
-    pub time: Time,
-}
+pub use self::report::{Broken, Report};
 
-/// How time passes for the queue under test.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Time {
-    /// The test runs under tokio's paused time and the queue waits by nothing else: hours pass at once.
-    Paused,
-    /// Time is real and the queue asks [`Setup::clock`](crate::provider::Setup::clock): opened again with a later clock, it believes it.
-    Setup,
-    /// Time is real and the store has a clock of its own: cases that take minutes are left out.
-    Store,
-}
-
-/// Runs the whole suite.
+/// Runs the whole suite, and prints how many cases hold.
 ///
 /// # Panics
-/// If a case fails: with a list of all that do.
-pub async fn conformance<Q: Queue>(capabilities: Capabilities, make: impl Fn(&crate::provider::Setup) -> Q + Send + Sync + 'static) {
-    let report = conformance_report(capabilities, make).await;
-    assert!(report.broken.is_empty(), "{report}");
+/// If something does not hold: with a list of all that does not.
+#[track_caller]
+pub fn run<Q: Into<AnyQueue>>(open: impl Fn(&Setup) -> Q + Send + Sync + 'static) {
+    Suite::new(open).run();
 }
 
-/// Runs the whole suite and tells how each case ended.
-pub async fn conformance_report<Q: Queue>(
-    capabilities: Capabilities,
-    make: impl Fn(&crate::provider::Setup) -> Q + Send + Sync + 'static,
-) -> Report {
-    let make: Arc<Make> = Arc::new(move |setup| AnyQueue(Box::new(make(setup))));
-    run(capabilities, &make).await
+/// The suite, for those who want to set more.
+pub struct Suite {
+    open: Arc<Open>,
+    /// For the report.
+    queue: String,
+    /// The file of the test.
+    source: &'static str,
+    virtual_time: bool,
+    seeded: Option<(u64, u32)>,
+}
+
+impl fmt::Debug for Suite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Suite").field("queue", &self.queue).field("seeded", &self.seeded).finish_non_exhaustive()
+    }
 }
 
 /// How many cases run at once: most of their time they wait.
 const AT_ONCE: usize = 6;
+/// How many walks are taken if `GOWORKER_CASES` does not say.
+const WALKS: u32 = 48;
 
-async fn run(capabilities: Capabilities, make: &Arc<Make>) -> Report {
-    let groups = [accepting::CASES, handing_out::CASES, settling::CASES, leases::CASES, managing::CASES, waiting::CASES, keeping::CASES];
-    let durable = if capabilities.durable { durability::CASES } else { &[] };
+impl Suite {
+    /// A suite for the queue that `open` makes.
+    #[track_caller]
+    pub fn new<Q: Into<AnyQueue>>(open: impl Fn(&Setup) -> Q + Send + Sync + 'static) -> Self {
+        let name = std::any::type_name::<Q>();
+        let queue = name.rsplit("::").next().unwrap_or(name).to_owned();
+        let open: Arc<Open> = Arc::new(move |setup| open(setup).into());
+        Suite { open, queue, source: Location::caller().file(), virtual_time: false, seeded: None }
+    }
+
+    /// Runs the cases under tokio's paused time, so that they need not wait. Only for queues that wait by nothing else:
+    /// no threads of their own, no servers, no files.
+    #[must_use]
+    pub fn in_virtual_time(mut self) -> Self {
+        self.virtual_time = true;
+        self
+    }
+
+    /// Takes the same walks every time, so many, and keeps no seeds. Otherwise others each time.
+    #[must_use]
+    pub fn seeded(mut self, seed: u64, walks: u32) -> Self {
+        self.seeded = Some((seed, walks));
+        self
+    }
+
+    /// Runs the whole suite, and prints how many cases hold.
+    ///
+    /// # Panics
+    /// If something does not hold: with a list of all that does not.
+    pub fn run(self) {
+        let report = self.report();
+        assert!(report.broken.is_empty(), "{report}");
+        println!("{report}");
+    }
+
+    /// Runs the whole suite and tells how it ended.
+    ///
+    /// # Panics
+    /// If `GOWORKER_CASES` is no number, or the system gives no thread.
+    pub fn report(&self) -> Report {
+        // In a thread of its own, so that it may be called where a runtime is, too.
+        let ended = std::thread::scope(|scope| scope.spawn(|| self.judge()).join());
+        ended.unwrap_or_else(|panic| resume_unwind(panic))
+    }
+
+    fn judge(&self) -> Report {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_all().start_paused(self.virtual_time).build().expect("a runtime for the cases");
+        let mut report = Report { queue: self.queue.clone(), ..Report::default() };
+        let nature = match runtime.block_on(probe(&self.open)) {
+            Ok(nature) => nature,
+            Err(Fault::Broken(what)) => {
+                report.broken.push(Broken { case: "it starts and accepts a job".into(), what });
+                return report;
+            }
+            Err(Fault::CannotTell) => unreachable!("no time passes while this is found out"),
+        };
+        runtime.block_on(judge_cases(nature, &self.open, &mut report));
+        report.walks = self.seeded.map_or_else(walks, |(_, walks)| walks);
+        let Nature { durable, own_clock } = nature;
+        let seed = self.seeded.map(|(seed, _)| seed);
+        let walked = Walks { count: report.walks, seed, source: self.source, durable, own_clock }.run(&*self.open);
+        report.steps = walked.steps;
+        report.broken.extend(walked.broken.as_deref().map(Broken::headed));
+        report
+    }
+}
+
+fn walks() -> u32 {
+    match std::env::var("GOWORKER_CASES") {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("GOWORKER_CASES is `{text}`; write a number, such as {WALKS}")),
+        Err(_) => WALKS,
+    }
+}
+
+/// Finds out what kind of queue it is.
+async fn probe(open: &Arc<Open>) -> Result<Nature, Fault> {
+    let mut trial = Trial::new(false, open)?;
+    // A time that no store's own clock shows.
+    trial.setup.clock = Clock::stopped_at(Timestamp::from_millis(1_000_000_000_000));
+    let queue = trial.open().await?;
+    queue.accept([job("first")]).await?;
+    let record = queue.record("first").await?;
+    expect("the job as stored", &*record.job, &job("first"))?;
+    let nature = Nature { durable: queue.is_durable(), own_clock: record.enqueued_at != trial.now() };
+    queue.shut().await?;
+    Ok(nature)
+}
+
+async fn judge_cases(nature: Nature, open: &Arc<Open>, report: &mut Report) {
+    let groups = [
+        accepting::CASES,
+        handing_out::CASES,
+        settling::CASES,
+        leases::CASES,
+        managing::CASES,
+        waiting::CASES,
+        keeping::CASES,
+        cutting_off::CASES,
+    ];
+    let durable = if nature.durable { durability::CASES } else { &[] };
     let cases = groups.into_iter().flatten().chain(durable);
     let verdicts: Vec<(String, Verdict)> =
-        stream::iter(cases.map(|case| judge(case, capabilities, make))).buffered(AT_ONCE).collect().await;
-
-    let mut report = Report::default();
+        stream::iter(cases.map(|case| judge(case, nature.own_clock, open))).buffered(AT_ONCE).collect().await;
     for (case, verdict) in verdicts {
         match verdict {
             Ok(()) => report.passed.push(case),
@@ -89,12 +208,11 @@ async fn run(capabilities: Capabilities, make: &Arc<Make>) -> Report {
             Err(Fault::Broken(what)) => report.broken.push(Broken { case, what }),
         }
     }
-    report
 }
 
-async fn judge(case: &Case, capabilities: Capabilities, make: &Arc<Make>) -> (String, Verdict) {
+async fn judge(case: &Case, own_clock: bool, open: &Arc<Open>) -> (String, Verdict) {
     let name = case.name.replace('_', " ");
-    let trial = match Trial::new(capabilities, Arc::clone(make)) {
+    let trial = match Trial::new(own_clock, open) {
         Ok(trial) => trial,
         Err(fault) => return (name, Err(fault)),
     };
@@ -121,34 +239,3 @@ macro_rules! cases {
     };
 }
 use cases;
-
-/// How the cases ended.
-#[derive(Debug, Clone, Default)]
-pub struct Report {
-    /// Those that hold.
-    pub passed: Vec<String>,
-    /// Those that cannot be told in this kind of time.
-    pub skipped: Vec<String>,
-    /// Those that do not hold.
-    pub broken: Vec<Broken>,
-}
-
-/// A case that does not hold.
-#[derive(Debug, Clone)]
-pub struct Broken {
-    /// The property.
-    pub case: String,
-    /// What was expected, and what came instead.
-    pub what: String,
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let all = self.passed.len() + self.skipped.len() + self.broken.len();
-        writeln!(f, "{} of {all} cases hold, {} were left out, {} are broken", self.passed.len(), self.skipped.len(), self.broken.len())?;
-        for Broken { case, what } in &self.broken {
-            writeln!(f, "  {case}\n      {what}")?;
-        }
-        Ok(())
-    }
-}

@@ -4,7 +4,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::cases;
-use super::trial::{Fault, PATIENCE, Subject, Trial, Verdict, broken, dead, done, expect, failure, id, job, jobs, output, retry};
+use super::subject::{Subject, dead, done, failure, id, job, jobs, output, retry};
+use super::trial::{Fault, PATIENCE, Trial, Verdict, broken, expect};
 use crate::job::Job;
 use crate::outcome::Settlement;
 use crate::queue::{Change, JobRecord, State};

@@ -1,0 +1,105 @@
+//! A queue beside a model of it: random steps, and after each the two must agree on everything.
+//!
+//! The conformance cases say what a queue does; this finds the sequences of steps that nobody thought of, and makes them
+//! as short as it can. Every step makes sense in every state, so plain sequences are enough.
+//!
+//! From outside in: this file runs walks, [`step`] is what can be done, [`walk`] does it to the queue and to the
+//! [`reference`] model, [`compare`] looks at both, [`invariant`] names what does not hold.
+
+mod compare;
+mod cut;
+mod invariant;
+mod known;
+mod order;
+mod orphans;
+mod processes;
+mod reference;
+mod script;
+mod step;
+mod trace;
+mod walk;
+
+use std::cell::Cell;
+
+use proptest::collection::vec;
+use proptest::test_runner::{Config, FailurePersistence, FileFailurePersistence, RngSeed, TestCaseError, TestError, TestRunner};
+
+pub(super) use cut::cut_off;
+
+use crate::plugin::AnyQueue;
+use crate::provider::Setup;
+use step::{Step, step};
+use walk::walk;
+
+/// The most steps of a walk.
+const STEPS: usize = 60;
+/// How long to look for a shorter walk that fails, in milliseconds.
+const SHRINKING: u32 = 15_000;
+
+/// How much to walk, and where.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Walks {
+    pub(super) count: u32,
+    /// The same walks every time; otherwise others each time, and those that fail are kept beside `source`.
+    pub(super) seed: Option<u64>,
+    /// The file of the test.
+    pub(super) source: &'static str,
+    pub(super) durable: bool,
+    pub(super) own_clock: bool,
+}
+
+/// How the walks ended.
+#[derive(Debug)]
+pub(super) struct Walked {
+    /// How many steps were taken.
+    pub(super) steps: u64,
+    /// The invariant that does not hold, and the shortest walk that shows it.
+    pub(super) broken: Option<String>,
+}
+
+impl Walks {
+    pub(super) fn run(&self, open: &dyn Fn(&Setup) -> AnyQueue) -> Walked {
+        let kept: Box<dyn FailurePersistence> = Box::new(FileFailurePersistence::default());
+        let config = Config {
+            cases: self.count,
+            source_file: Some(self.source),
+            failure_persistence: self.seed.is_none().then_some(kept),
+            rng_seed: self.seed.map_or(RngSeed::Random, RngSeed::Fixed),
+            max_shrink_time: SHRINKING,
+            ..Config::default()
+        };
+        let taken = Cell::new(0);
+        let walked = TestRunner::new(config).run(&vec(step(self.durable), 1..=STEPS), |steps| {
+            taken.set(taken.get() + steps.len() as u64);
+            self.walk(open, &steps).map_err(TestCaseError::fail)
+        });
+        let broken = match walked {
+            Ok(()) => None,
+            Err(TestError::Abort(why)) => Some(why.to_string()),
+            Err(TestError::Fail(why, steps)) => Some(self.shorten(open, steps).unwrap_or_else(|| why.to_string())),
+        };
+        Walked { steps: taken.get(), broken }
+    }
+
+    fn walk(&self, open: &dyn Fn(&Setup) -> AnyQueue, steps: &[Step]) -> Result<(), String> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| format!("no runtime for the walk: {error}"))?;
+        runtime.block_on(walk(open, self.own_clock, steps))
+    }
+
+    /// Takes out steps as long as the walk fails without them: proptest tries each once, and one may need another gone.
+    fn shorten(&self, open: &dyn Fn(&Setup) -> AnyQueue, mut steps: Vec<Step>) -> Option<String> {
+        let mut why = self.walk(open, &steps).err();
+        let mut position = steps.len();
+        while position > 0 {
+            position -= 1;
+            let mut fewer = steps.clone();
+            fewer.remove(position);
+            if let Err(still) = self.walk(open, &fewer) {
+                (steps, why) = (fewer, Some(still));
+                position = steps.len();
+            }
+        }
+        why
+    }
+}
