@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use goworker::config::Config;
 use goworker::manager::{Manager, Options, Stop};
 use goworker::{Context, Ids, Job, Output, Registry, WorkResult, Worker, worker};
-use goworker_tests as _;
+use goworker_tests::daemon::{Sandbox, wait_until};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
@@ -115,16 +115,34 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Resident memory of this process in MiB; `VmRSS` now, `VmHWM` at its peak.
-fn memory(what: &str) -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+/// The daemon as a process of its own: its resident memory in MiB when idle, and its peak when jobs went through.
+fn daemon(jobs: usize) -> (u64, u64) {
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_goworker-under-test"));
+    sandbox.write("scripts/noop.lua", "return function() end");
+    sandbox.write("d.ron", r#"(providers: { "jobs": sqlite(path: "d.db") }, workers: { "noop": noop(concurrency: 100), "lua": lua() })"#);
+    let daemon = sandbox.start(["run", "d.ron", "--log-level", "warn"]);
+    std::thread::sleep(Duration::from_secs(2));
+    let idle = memory(daemon.pid(), "VmRSS");
+    let lines: String = (0..jobs).map(|_| "{\"type\":\"noop\"}\n").collect();
+    assert!(sandbox.run_with_input(["enqueue", "d.ron", "--file", "-"], &lines).status.success());
+    wait_until("all jobs are done", Duration::from_secs(600), || {
+        let stats = String::from_utf8_lossy(&sandbox.run(["stats", "d.ron", "--format", "json"]).stdout).into_owned();
+        ["ready", "running"].iter().all(|state| !stats.contains(&format!("\"state\": \"{state}\"")))
+    });
+    (idle, memory(daemon.pid(), "VmHWM"))
+}
+
+/// Resident memory of a process in MiB; `VmRSS` now, `VmHWM` at its peak.
+fn memory(process: u32, what: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with(what)).unwrap_or_default();
     line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) / 1_024
 }
 
 fn main() {
     let jobs = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(100_000);
-    println!("{jobs} jobs; {} MiB resident before the first", memory("VmRSS"));
+    let (idle, peak) = daemon(jobs);
+    println!("{jobs} jobs; a daemon on sqlite has {idle} MiB resident when idle, {peak} MiB at its peak");
     println!("{:<8} {:<7} {:>6} {:>14} {:>14}", "queue", "worker", "slots", "enqueue/s", "drain jobs/s");
     for queue in ["memory()", r#"sqlite(path: "bench.db")"#] {
         for (worker, slots) in [("noop", 100), ("noop", 1_000), ("lua", 100)] {
@@ -133,7 +151,6 @@ fn main() {
             println!("{name:<8} {worker:<7} {slots:>6} {:>14.0} {:>14.0}", median(enqueue), median(drained));
         }
     }
-    println!("{} MiB resident at the peak", memory("VmHWM"));
     for queue in ["memory()", r#"sqlite(path: "bench.db")"#] {
         let waits = latencies(queue, 300);
         println!("{:<8} start: p50 {:?}, p99 {:?}", queue.split('(').next().unwrap_or(queue), waits[150], waits[296]);

@@ -262,6 +262,10 @@ impl Queue for Faulty {
         Ok(self.inner().get(id).await?.map(|record| self.record(record)))
     }
 
+    async fn wait(&self, id: &JobId) -> Result<Option<JobRecord>, ProviderError> {
+        Ok(self.inner().wait(id).await?.map(|record| self.record(record)))
+    }
+
     async fn cancel(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
         let changes = self.inner().cancel(ids).await?;
         let asked = ids.iter().zip(&changes).filter(|(_, change)| **change == Change::Requested).map(|(id, _)| id.clone());

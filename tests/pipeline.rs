@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use goworker::config::Config;
 use goworker::manager::{Manager, Options, Stop, Summary};
-use goworker::{Clock, Filter, Ids, Job, JobId, JobRecord, QueueHandle, Random, Registry, State, Timestamp};
+use goworker::{Client, Clock, Filter, Ids, Job, JobId, JobRecord, QueueHandle, Random, Registry, State, Timestamp};
 use tokio::task::JoinHandle;
 
 /// A configuration that runs. Its first queue is called `jobs`.
@@ -14,6 +14,8 @@ use tokio::task::JoinHandle;
 pub struct Pipeline {
     /// The queue.
     pub queue: QueueHandle,
+    /// A client of it.
+    pub client: Client,
     /// Asks for the end.
     pub stop: Stop,
     manager: Option<Manager>,
@@ -45,7 +47,7 @@ impl Pipeline {
         };
         let manager = Manager::start(loaded.config, options).await.unwrap();
         let queue = manager.queues()["jobs"].clone();
-        Pipeline { queue, stop: Stop::new(), manager: Some(manager), run: None }
+        Pipeline { queue, client: manager.client(), stop: Stop::new(), manager: Some(manager), run: None }
     }
 
     /// Puts a job into the queue.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use goworker::settings::Secret;
-use goworker::{Context, Job, Output, WorkError, WorkResult, Worker, worker};
+use goworker::{Clock, Context, Job, Output, WorkError, WorkResult, Worker, worker};
 
 /// Does what the name of its job says; the params are its argument.
 #[worker]
@@ -63,7 +63,8 @@ fn job_is_new(_: &Job, ctx: &Context) -> bool {
     ctx.token().0 == 1
 }
 
-/// Notes the start and the end of each job in a file, so that another process can check what happened.
+/// Notes the start and the end of each job in a file, with the time, so that another process can check what happened.
+/// Answers the number of its process.
 #[worker]
 #[derive(Debug)]
 pub struct Ledger {
@@ -75,18 +76,19 @@ pub struct Ledger {
 }
 
 impl Worker for Ledger {
-    async fn work(&self, job: &Job, ctx: &Context) -> WorkResult {
-        self.note(&format!("start {} {}", job.id, ctx.attempt()))?;
+    async fn work(&self, job: &Job, _: &Context) -> WorkResult {
+        self.note("start", job)?;
         tokio::time::sleep(Duration::from_millis(self.millis)).await;
-        self.note(&format!("end {} {}", job.id, ctx.attempt()))?;
-        Ok(Output::none())
+        self.note("end", job)?;
+        Ok(Output::of(&std::process::id())?)
     }
 }
 
 impl Ledger {
     /// One `write` to a file opened for appending is whole, whoever else writes and whenever the process dies.
-    fn note(&self, line: &str) -> std::io::Result<()> {
-        OpenOptions::new().append(true).create(true).open(&self.path)?.write_all(format!("{line}\n").as_bytes())
+    fn note(&self, what: &str, job: &Job) -> std::io::Result<()> {
+        let line = format!("{what} {} {}\n", job.id, Clock::system().now().as_millis());
+        OpenOptions::new().append(true).create(true).open(&self.path)?.write_all(line.as_bytes())
     }
 }
 

@@ -1,10 +1,10 @@
-//! What stands in the brackets: `#[provider(..)]`, `#[worker(..)]`, `#[config(..)]`, `#[state]`.
+//! What stands in the brackets of `#[provider(..)]` and `#[worker(..)]`.
 
-use proc_macro2::{TokenStream, TokenTree};
-use syn::ext::IdentExt;
-use syn::parse::{Parse, ParseStream, Parser};
-use syn::{Expr, ExprLit, ExprRange, Ident, Lit, LitStr, Meta, Token};
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::{Expr, ExprLit, ExprPath, Ident, Lit, LitStr, Path, parse_quote};
 
+use crate::entry::{Entry, entries};
 use crate::faults::Faults;
 
 /// The attribute that was written.
@@ -14,7 +14,7 @@ pub(crate) enum Attribute {
     Worker,
 }
 
-/// What the struct becomes.
+/// What the item becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Provider,
@@ -33,8 +33,8 @@ impl Attribute {
 
     fn known(self) -> &'static str {
         match self {
-            Attribute::Provider => "`#[provider]` knows `queue` and `name = \"..\"`",
-            Attribute::Worker => "`#[worker]` knows `name = \"..\"`",
+            Attribute::Provider => "`#[provider]` knows `queue`, `name`, `since`, `stability` and `crate`",
+            Attribute::Worker => "`#[worker]` knows `name`, `params`, `since`, `stability` and `crate`",
         }
     }
 }
@@ -43,6 +43,13 @@ impl Attribute {
 pub(crate) struct Args {
     pub(crate) role: Role,
     pub(crate) name: Option<LitStr>,
+    /// The type of the jobs' params.
+    pub(crate) params: Option<TokenStream>,
+    pub(crate) since: Option<LitStr>,
+    /// A variant of `Stability`.
+    pub(crate) stability: Option<Ident>,
+    /// What goworker is called in the user's crate.
+    pub(crate) goworker: Path,
 }
 
 impl Args {
@@ -53,35 +60,88 @@ impl Args {
                 Attribute::Worker => Role::Worker,
             },
             name: None,
+            params: None,
+            since: None,
+            stability: None,
+            goworker: parse_quote!(::goworker),
         };
         for entry in entries(tokens, attribute.known(), faults) {
-            match entry.key.to_string().as_str() {
-                "name" => args.set_name(&entry, attribute, faults),
-                "queue" => args.set_queue(&entry, attribute, faults),
+            match (entry.key.to_string().as_str(), attribute) {
+                ("name", _) => args.set_name(&entry, faults),
+                ("queue", Attribute::Provider) => args.set_queue(&entry, faults),
+                ("queue", Attribute::Worker) => {
+                    faults.at(&entry.key, "a worker stores no jobs: `queue` belongs to `#[provider(queue)]`");
+                }
+                ("params", Attribute::Worker) => args.set_params(&entry, faults),
+                ("params", Attribute::Provider) => {
+                    faults.at(&entry.key, "a provider runs no jobs: `params` belongs to `#[worker(params = ..)]`");
+                }
+                ("since", _) => args.set_since(&entry, faults),
+                ("stability", _) => args.set_stability(&entry, faults),
+                ("crate", _) => args.set_crate(&entry, faults),
                 _ => entry.refuse(attribute.known(), faults),
             }
         }
         args
     }
 
-    fn set_name(&mut self, Entry { key, value }: &Entry, attribute: Attribute, faults: &mut Faults) {
+    fn set_name(&mut self, Entry { key, value }: &Entry, faults: &mut Faults) {
         match value {
-            _ if self.name.is_some() => faults.at(key, "`name` is given twice; keep one"),
             Some(Expr::Lit(ExprLit { lit: Lit::Str(name), .. })) if is_kind(&name.value()) => self.name = Some(name.clone()),
             Some(Expr::Lit(ExprLit { lit: Lit::Str(name), .. })) => faults.at(name, format_args!("a name is {KIND}")),
-            Some(other) => faults.at(other, "a name is a text: `name = \"..\"`"),
-            None => faults.at(key, format_args!("`name` needs a value; {}", attribute.known())),
+            wrong => faults.at(at(key, wrong), "a name is a text: `name = \"..\"`"),
         }
     }
 
-    fn set_queue(&mut self, Entry { key, value }: &Entry, attribute: Attribute, faults: &mut Faults) {
-        match (attribute, value) {
-            (Attribute::Worker, _) => faults.at(key, "a worker stores no jobs: `queue` belongs to `#[provider(queue)]`"),
-            (Attribute::Provider, Some(value)) => faults.at(value, "`queue` takes no value: `#[provider(queue)]`"),
-            (Attribute::Provider, None) if self.role == Role::Queue => faults.at(key, "`queue` is given twice; keep one"),
-            (Attribute::Provider, None) => self.role = Role::Queue,
+    fn set_queue(&mut self, Entry { value, .. }: &Entry, faults: &mut Faults) {
+        self.role = Role::Queue;
+        if let Some(value) = value {
+            faults.at(value, "`queue` takes no value: `#[provider(queue)]`");
         }
     }
+
+    fn set_params(&mut self, Entry { key, value }: &Entry, faults: &mut Faults) {
+        self.params = value.as_ref().map(ToTokens::to_token_stream);
+        if value.is_none() {
+            faults.at(key, "`params` is a type: `params = ..`");
+        }
+    }
+
+    fn set_since(&mut self, Entry { key, value }: &Entry, faults: &mut Faults) {
+        match value {
+            Some(Expr::Lit(ExprLit { lit: Lit::Str(since), .. })) if !since.value().trim().is_empty() => self.since = Some(since.clone()),
+            wrong => faults.at(at(key, wrong), "`since` is a version of this crate: `since = \"1.2.0\"`"),
+        }
+    }
+
+    fn set_stability(&mut self, Entry { key, value }: &Entry, faults: &mut Faults) {
+        let word = match value {
+            Some(Expr::Path(ExprPath { path, .. })) => path.get_ident(),
+            _ => None,
+        };
+        let variant = word.and_then(|word| match word.to_string().as_str() {
+            "stable" => Some(Ident::new("Stable", word.span())),
+            "experimental" => Some(Ident::new("Experimental", word.span())),
+            "deprecated" => Some(Ident::new("Deprecated", word.span())),
+            _ => None,
+        });
+        if variant.is_none() {
+            faults.at(at(key, value), "`stability` is one of `stable`, `experimental`, `deprecated`");
+        }
+        self.stability = variant;
+    }
+
+    fn set_crate(&mut self, Entry { key, value }: &Entry, faults: &mut Faults) {
+        match value {
+            Some(Expr::Path(ExprPath { path, qself: None, .. })) => self.goworker = path.clone(),
+            wrong => faults.at(at(key, wrong), "`crate` is what goworker is called in Cargo.toml: `crate = gw`"),
+        }
+    }
+}
+
+/// Where a wrong value is shown: at its key, if it is not there.
+fn at(key: &Ident, value: &Option<Expr>) -> TokenStream {
+    value.as_ref().map_or_else(|| key.to_token_stream(), ToTokens::to_token_stream)
 }
 
 /// What a kind may look like: it is an identifier in RON.
@@ -90,137 +150,4 @@ pub(crate) const KIND: &str = "written in lower case: `a` to `z`, then also `0` 
 /// Whether a config can name a kind so.
 pub(crate) fn is_kind(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-}
-
-/// What the attributes of one field say.
-#[derive(Default)]
-pub(crate) struct FieldArgs {
-    /// The `default` of `#[config(..)]`.
-    pub(crate) default: Option<DefaultArg>,
-    /// The `range` of `#[config(..)]`.
-    pub(crate) range: Option<ExprRange>,
-    /// Whether `#[config]` is there.
-    config: bool,
-    /// Whether `#[state]` is there.
-    pub(crate) state: bool,
-}
-
-/// `default` or `default = ..`.
-pub(crate) enum DefaultArg {
-    /// The default of its type.
-    OfType,
-    /// This value.
-    Value(Expr),
-}
-
-const CONFIG: &str = "`#[config]` knows `default`, `default = ..` and `range = ..`";
-
-impl FieldArgs {
-    pub(crate) fn parse(attributes: &[syn::Attribute], faults: &mut Faults) -> Self {
-        let mut args = FieldArgs::default();
-        for attribute in attributes {
-            if attribute.path().is_ident("state") {
-                args.set_state(attribute, faults);
-            } else if attribute.path().is_ident("config") {
-                args.set_config(attribute, faults);
-            } else if attribute.path().is_ident("cfg") {
-                faults.at(attribute, "a field is there always or never: put `#[cfg]` on the whole struct");
-            }
-        }
-        args
-    }
-
-    fn set_state(&mut self, attribute: &syn::Attribute, faults: &mut Faults) {
-        match &attribute.meta {
-            Meta::Path(_) if self.state => faults.at(attribute, "`#[state]` is given twice; keep one"),
-            Meta::Path(_) => {}
-            _ => faults.at(attribute, "`#[state]` takes nothing: the field starts as `Default::default()`; `init` can set it"),
-        }
-        self.state = true;
-        self.refuse_both(attribute, faults);
-    }
-
-    fn set_config(&mut self, attribute: &syn::Attribute, faults: &mut Faults) {
-        self.config = true;
-        self.refuse_both(attribute, faults);
-        let tokens = match &attribute.meta {
-            Meta::Path(_) => return,
-            Meta::List(list) => list.tokens.clone(),
-            Meta::NameValue(_) => return faults.at(attribute, format_args!("write `#[config(..)]`; {CONFIG}")),
-        };
-        for entry in entries(tokens, CONFIG, faults) {
-            match entry.key.to_string().as_str() {
-                "default" => self.set_default(entry, faults),
-                "range" => self.set_range(entry, faults),
-                _ => entry.refuse(CONFIG, faults),
-            }
-        }
-    }
-
-    fn refuse_both(&self, attribute: &syn::Attribute, faults: &mut Faults) {
-        if self.config && self.state {
-            faults.at(attribute, "a field is either a setting (`#[config]`) or not (`#[state]`); keep one");
-        }
-    }
-
-    fn set_default(&mut self, Entry { key, value }: Entry, faults: &mut Faults) {
-        if self.default.is_some() {
-            return faults.at(key, "`default` is given twice; keep one");
-        }
-        self.default = Some(value.map_or(DefaultArg::OfType, DefaultArg::Value));
-    }
-
-    fn set_range(&mut self, Entry { key, value }: Entry, faults: &mut Faults) {
-        match value {
-            _ if self.range.is_some() => faults.at(key, "`range` is given twice; keep one"),
-            Some(Expr::Range(range)) => self.range = Some(range),
-            Some(other) => faults.at(other, "`range` needs a range, such as `1..=100` or `1..`"),
-            None => faults.at(key, "`range` needs a range: `range = 1..=100`"),
-        }
-    }
-}
-
-/// One entry of a list in brackets: `key` or `key = value`.
-struct Entry {
-    key: Ident,
-    value: Option<Expr>,
-}
-
-impl Entry {
-    fn refuse(&self, known: &str, faults: &mut Faults) {
-        faults.at(&self.key, format_args!("there is no `{}` here; {known}", self.key));
-    }
-}
-
-impl Parse for Entry {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let key = input.call(Ident::parse_any).map_err(|error| syn::Error::new(error.span(), "expected a name"))?;
-        let value = input.parse::<Option<Token![=]>>()?.map(|_| input.parse()).transpose()?;
-        if input.is_empty() || input.peek(Token![,]) {
-            Ok(Entry { key, value })
-        } else {
-            Err(input.error(format_args!("expected `{key} = ..` or a comma")))
-        }
-    }
-}
-
-/// The entries of a list; one that cannot be read does not hide those after it.
-fn entries(tokens: TokenStream, known: &str, faults: &mut Faults) -> Vec<Entry> {
-    let parser = |input: ParseStream<'_>| {
-        let mut entries = Vec::new();
-        while !input.is_empty() {
-            match input.parse() {
-                Ok(entry) => entries.push(entry),
-                Err(error) => faults.note(syn::Error::new(error.span(), format_args!("{error}; {known}"))),
-            }
-            while input.parse::<Option<Token![,]>>()?.is_none() && !input.is_empty() {
-                input.parse::<TokenTree>()?;
-            }
-        }
-        Ok(entries)
-    };
-    parser.parse2(tokens).unwrap_or_else(|error| {
-        faults.note(error);
-        Vec::new()
-    })
 }

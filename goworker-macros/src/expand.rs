@@ -1,15 +1,17 @@
-//! Writes what was checked. Nothing is decided here.
+//! The whole macro: reads, checks, writes. The item is given back whatever happens, so that one fault does not cause
+//! others elsewhere.
 
-use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{Field, Fields, Ident, Item, ItemStruct, Type};
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::{Field, Fields, Item, ItemStruct};
 
-use crate::args::{Args, Attribute, Role};
-use crate::component::{Component, Fallback, Setting, State};
+use crate::args::{Args, Attribute};
+use crate::component::Component;
 use crate::faults::Faults;
-use crate::text::text;
+use crate::field_args::{is_conditional, is_ours};
+use crate::write;
 
-/// The whole macro. The item is given back whatever happens, so that one fault does not cause others elsewhere.
+/// The item with what was written for it, and an error for each fault.
 pub(crate) fn expand(attribute: Attribute, args: TokenStream, item: TokenStream) -> TokenStream {
     let mut faults = Faults::default();
     let args = Args::parse(attribute, args, &mut faults);
@@ -46,17 +48,11 @@ fn plugin(args: Args, mut item: ItemStruct, faults: &mut Faults) -> TokenStream 
     let component = Component::check(args, &item, faults);
     strip(&mut item.fields);
     let Some(component) = component else {
-        let (vis, config) = (&item.vis, config_ident(&item.ident));
+        let (vis, config) = (&item.vis, write::config_ident(&item.ident));
         return quote!(#item #[allow(missing_docs, missing_debug_implementations)] #vis struct #config {});
     };
-    let config = config_struct(&component);
-    let from = from_config(&component);
-    if !faults.is_empty() {
-        return quote!(#item #config #from);
-    }
-    let settings = settings(&component);
-    let registration = registration(&component);
-    quote!(#item #config #from #settings #registration)
+    let plugin = if faults.is_empty() { write::plugin(&component) } else { write::config(&component) };
+    quote!(#item #plugin)
 }
 
 fn strip_other(item: &mut Item) {
@@ -73,131 +69,7 @@ fn strip(fields: &mut Fields) {
 }
 
 fn strip_field(field: &mut Field) {
-    field.attrs.retain(|attribute| !attribute.path().is_ident("config") && !attribute.path().is_ident("state"));
-}
-
-fn config_ident(ident: &Ident) -> Ident {
-    format_ident!("{ident}Config")
-}
-
-fn config_struct(Component { vis, ident, settings, .. }: &Component) -> TokenStream {
-    let config = config_ident(ident);
-    let doc = format!(" The settings of [`{ident}`].");
-    let fields = settings.iter().map(|Setting { ident, doc_attributes, ty, .. }| quote!(#(#doc_attributes)* #vis #ident: #ty));
-    quote! {
-        #[doc = #doc]
-        #[allow(missing_debug_implementations, reason = "settings may be secret")]
-        #vis struct #config {
-            #(#fields,)*
-        }
-    }
-}
-
-fn from_config(Component { ident, settings, state, .. }: &Component) -> TokenStream {
-    let config = config_ident(ident);
-    let argument = local("config", settings);
-    let settings = settings.iter().map(|Setting { ident, .. }| quote!(#ident: #argument.#ident));
-    let state = state.iter().map(|State { ident, ty }| quote!(#ident: <#ty as ::core::default::Default>::default()));
-    quote! {
-        #[automatically_derived]
-        impl ::core::convert::From<#config> for #ident {
-            fn from(#argument: #config) -> Self {
-                Self { #(#settings,)* #(#state,)* }
-            }
-        }
-    }
-}
-
-fn settings(Component { ident, settings, .. }: &Component) -> TokenStream {
-    let config = config_ident(ident);
-    let reader = local("reader", settings);
-    let fields = settings.iter().map(field);
-    let reads = settings.iter().map(|setting| read(&reader, setting));
-    let idents = settings.iter().map(|setting| &setting.ident);
-    quote! {
-        #[automatically_derived]
-        impl ::goworker::__private::Settings for #config {
-            fn fields() -> ::std::vec::Vec<::goworker::__private::Field> {
-                ::std::vec![#(#fields,)*]
-            }
-
-            fn read(#reader: &mut ::goworker::__private::Reader<'_>) -> ::core::option::Option<Self> {
-                #(#reads)*
-                ::core::option::Option::Some(Self { #(#idents: #idents?,)* })
-            }
-        }
-    }
-}
-
-fn field(Setting { name, doc, ty, fallback, range, .. }: &Setting) -> TokenStream {
-    let written = text(ty);
-    let default = fallback.iter().map(|fallback| shown(ty, fallback));
-    let range = range.iter().map(|range| &range.text);
-    quote!(::goworker::__private::Field::new::<#ty>(#name, #written, #doc) #(.or(#default))* #(.within(#range))*)
-}
-
-fn shown(ty: &Type, Fallback { value, text, is_ron }: &Fallback) -> TokenStream {
-    if *is_ron {
-        return quote!(#text);
-    }
-    quote!({
-        use ::goworker::__private::{InRon as _, InRust as _};
-        let value: #ty = #value;
-        (&::goworker::__private::Shown(value)).text(#text)
-    })
-}
-
-/// Reads one field into a variable of its name. All are read before one is missed, so that all mistakes are noted.
-fn read(reader: &Ident, Setting { ident, name, ty, fallback, range, .. }: &Setting) -> TokenStream {
-    let value = match fallback {
-        Some(Fallback { value, .. }) => quote!(#reader.optional::<#ty>(#name, || #value)),
-        None => quote!(#reader.required::<#ty>(#name)),
-    };
-    let checked = range.iter().map(|range| {
-        let allowed = &range.value;
-        if range.optional {
-            quote! {
-                let #ident = match #ident {
-                    ::core::option::Option::Some(::core::option::Option::Some(given)) => {
-                        #reader.within(#name, ::core::option::Option::Some(given), #allowed).map(::core::option::Option::Some)
-                    }
-                    other => other,
-                };
-            }
-        } else {
-            quote!(let #ident = #reader.within(#name, #ident, #allowed);)
-        }
-    });
-    quote!(let #ident = #value; #(#checked)*)
-}
-
-fn registration(Component { role, ident, kind, doc, .. }: &Component) -> TokenStream {
-    let config = config_ident(ident);
-    let constructor = match role {
-        Role::Provider => quote!(provider),
-        Role::Queue => quote!(queue),
-        Role::Worker => quote!(worker),
-    };
-    // At the user's struct, so that a missing `impl` is reported there.
-    let entry = quote_spanned!(ident.span()=> ::goworker::__private::Registration::#constructor::<#ident, #config>);
-    quote! {
-        const _: () = {
-            ::goworker::__private::inventory::submit! {
-                #entry(#kind, #doc, ::goworker::__private::Origin {
-                    crate_name: ::core::env!("CARGO_PKG_NAME"),
-                    crate_version: ::core::env!("CARGO_PKG_VERSION"),
-                    file: ::core::file!(),
-                    line: ::core::line!(),
-                })
-            }
-        };
-    }
-}
-
-/// An argument that no field can be confused with; it has an underscore if there is no setting to use it.
-fn local(name: &str, settings: &[Setting]) -> Ident {
-    let unused = if settings.is_empty() { "_" } else { "" };
-    Ident::new(&format!("{unused}{name}"), Span::mixed_site())
+    field.attrs.retain(|attribute| !is_ours(attribute) && !is_conditional(attribute));
 }
 
 #[cfg(test)]

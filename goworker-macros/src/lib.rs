@@ -3,14 +3,22 @@
 //! Use them as `goworker::provider` and `goworker::worker`, where they are described. What they write is ordinary code:
 //! the snapshots show it, and `goworker::Registry::with` has an example of the same by hand.
 //!
-//! The way of the tokens: `args` parses what is in the brackets, `component` checks it together with the item and notes
-//! all faults, `expand` writes what is valid.
+//! The way of the tokens: `args` and `field_args` parse what is in the brackets, `component` checks it together with the
+//! item and notes all faults, `write` writes what is valid. `expand` is all of that in order.
 
-mod args;
-mod component;
-mod expand;
 mod faults;
 mod text;
+// ── what is in the brackets ──
+mod args;
+mod entry;
+mod field_args;
+// ── checked ──
+mod component;
+mod literal;
+mod setting;
+// ── written ──
+mod expand;
+mod write;
 
 use proc_macro::TokenStream;
 

@@ -1,11 +1,14 @@
 //! Time and randomness, injected: nothing else in the crate reads a clock or draws a number.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use tokio::sync::OwnedMutexGuard;
 
 /// An instant on the wall clock, in milliseconds since 1970 (UTC). Text form: RFC 3339.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -84,9 +87,22 @@ pub struct Clock {
 #[derive(Debug, Clone)]
 enum Source {
     System,
-    Virtual { epoch: Timestamp, origin: tokio::time::Instant },
+    /// Follows tokio's clock.
+    Virtual(Arc<Virtual>),
     Stopped(Timestamp),
 }
+
+#[derive(Debug)]
+struct Virtual {
+    epoch: Timestamp,
+    origin: tokio::time::Instant,
+    /// Whose turn it is to work outside of the runtime.
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// After so many rounds of a runtime, all that could be done without time passing has been done: the longest chain,
+/// from the end of a job to the start of the next, has about ten links.
+const ROUNDS: usize = 100;
 
 impl Clock {
     /// The system's clock.
@@ -96,7 +112,7 @@ impl Clock {
 
     /// A clock that shows `epoch` now and advances with tokio's time, so that a paused runtime pauses it too.
     pub fn starting_at(epoch: Timestamp) -> Self {
-        Clock::of(Source::Virtual { epoch, origin: tokio::time::Instant::now() })
+        Clock::of(Source::Virtual(Arc::new(Virtual { epoch, origin: tokio::time::Instant::now(), turn: Arc::default() })))
     }
 
     /// A clock that shows `time` until it is [moved](Clock::shift).
@@ -120,12 +136,33 @@ impl Clock {
                 let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 Timestamp(i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
             }
-            Source::Virtual { epoch, origin } => epoch.after(origin.elapsed()),
+            Source::Virtual(time) => time.epoch.after(time.origin.elapsed()),
             Source::Stopped(time) => *time,
         };
         Timestamp(shown.saturating_add(self.moved.load(Ordering::SeqCst)))
     }
+
+    /// Begins work outside of the runtime. With a virtual clock, it begins when all else that is ready has been done;
+    /// until the answer is dropped, the clock stands still, and others who want to begin wait. So what happens has one
+    /// order. The system's clock does not care.
+    pub async fn foreign_work(&self) -> ForeignWork {
+        let Source::Virtual(time) = &self.source else { return ForeignWork(None) };
+        let turn = Arc::clone(&time.turn).lock_owned().await;
+        let (held, released) = std::sync::mpsc::channel::<Infallible>();
+        // A paused runtime does not advance its clock as long as a blocking task is under way. This one ends, with an
+        // error that means nothing, when the other end of its channel is dropped.
+        tokio::task::spawn_blocking(move || released.recv());
+        for _ in 0..ROUNDS {
+            tokio::task::yield_now().await;
+        }
+        ForeignWork(Some((held, turn)))
+    }
 }
+
+/// Work outside of the runtime is under way: see [`Clock::foreign_work`].
+#[derive(Debug)]
+#[must_use = "the work is over when this is dropped"]
+pub struct ForeignWork(#[allow(dead_code, reason = "kept for its drop")] Option<(Sender<Infallible>, OwnedMutexGuard<()>)>);
 
 /// A source of randomness: jitter and ids come from here. Clones share one stream.
 #[derive(Debug, Clone)]

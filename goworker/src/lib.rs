@@ -23,7 +23,8 @@ mod plugin;
 mod registry;
 pub mod settings;
 
-// ── how it runs ──
+// ── how it is used and run ──
+pub mod client;
 pub mod manager;
 
 // ── what comes with it ──
@@ -31,7 +32,8 @@ mod providers;
 pub mod testing;
 mod workers;
 
-pub use clock::{Clock, Random, Timestamp};
+pub use client::Client;
+pub use clock::{Clock, ForeignWork, Random, Timestamp};
 /// Makes a struct a kind of provider: `#[provider]` with an `impl` of [`Provider`], `#[provider(queue)]` with one of
 /// [`Queue`] as well.
 ///
@@ -121,21 +123,64 @@ pub use goworker_macros::provider;
 ///
 /// The type of a setting implements `serde::Deserialize` and `schemars::JsonSchema`.
 pub use goworker_macros::worker;
-pub use job::{Ids, Job, JobError, JobId, Params, Parsed, Unique};
+pub use job::{Ids, Job, JobBuilder, JobError, JobId, Params, Parsed, Unique};
 pub use outcome::{Attempt, Cause, Failure, FailureHandler, Outcome, Output, Rules, Settlement, WorkError, WorkResult, decide};
 pub use plugin::{AnyProvider, AnyQueue, AnyWorker, Plugin, ProviderHandle, QueueHandle, WorkerHandle};
 pub use provider::{Batch, Bound, Cursor, Delivery, Demand, Keep, Lease, Provider, ProviderError, Renewal, Settled, Setup, Token};
 pub use queue::{Change, Count, Enqueued, Filter, JobRecord, MAX_BULK, Queue, QueueStats, State};
-pub use registry::{Duplicate, Origin, Registration, Registry, Role};
+pub use registry::{Duplicate, Origin, Registered, Registration, Registry, Role, Stability};
 pub use retry::{Backoff, Jitter, RetryPolicy};
 pub use worker::{Context, Enqueue, Run, Services, Worker};
+
+/// For plugins that have no dependency but goworker. The example is at [`serde`].
+pub use {anyhow, schemars, serde_json};
+
+/// For plugins that have no dependency but goworker:
+///
+/// ```
+/// use goworker::{schemars::JsonSchema, serde::Deserialize};
+///
+/// /// What to do with the original.
+/// #[derive(Deserialize, JsonSchema)]
+/// #[serde(crate = "goworker::serde", rename_all = "lowercase")]
+/// #[schemars(crate = "goworker::schemars")]
+/// enum After {
+///     Keep,
+///     Remove,
+/// }
+/// ```
+pub use serde;
+
+/// Links crates whose plugins a binary has, and of which it names nothing.
+///
+/// ```
+/// # extern crate goworker as thumbnails;
+/// # extern crate goworker as reports;
+/// goworker::plugins![thumbnails, reports];
+///
+/// fn main() -> std::process::ExitCode {
+///     # if true { return std::process::ExitCode::SUCCESS }
+///     goworker::cli::main()
+/// }
+/// ```
+///
+/// A crate that stands in Cargo.toml and is mentioned nowhere is not given to the linker, so its plugins would not be
+/// there. The same goes for the library of the binary's own package: it is named like any other. Within a crate that is
+/// mentioned nothing is lost, however deep in private modules it is.
+#[macro_export]
+macro_rules! plugins {
+    ($($name:ident),* $(,)?) => {
+        $(#[allow(unused_imports, reason = "linked for what it registers")]
+        use ::$name as _;)*
+    };
+}
 
 /// What the macros' code is written in terms of. Not for other use: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
     pub use inventory;
 
-    pub use crate::registry::{Origin, Registration};
+    pub use crate::registry::{Origin, Registered, Registration, Stability};
     pub use crate::settings::shown::{InRon, InRust, Shown};
-    pub use crate::settings::{Field, Reader, Settings};
+    pub use crate::settings::{AsSetting, Field, Reader, Settings};
 }

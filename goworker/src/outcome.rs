@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -39,6 +40,14 @@ impl Output {
     /// When the text is not JSON.
     pub fn from_json(text: String) -> Result<Self, serde_json::Error> {
         RawValue::from_string(text).map(|raw| Output(Some(raw)))
+    }
+
+    /// The output as `T`; none is `null`.
+    ///
+    /// # Errors
+    /// When it does not fit.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(self.json().unwrap_or("null"))
     }
 
     /// The JSON text, if there is output.
@@ -322,7 +331,7 @@ fn handler_job(job: &Job, attempts: &[Attempt], failure: &Failure, handler: &Fai
         failed: Failed<'a>,
     }
     let params = HandlerParams { own: &handler.params, failed: Failed { job, error: failure, attempts } };
-    let mut made = Job::new(job.id.for_handler(&handler.name), handler.job_type.clone());
+    let mut made = Job::new(job.id.child(&handler.name), handler.job_type.clone());
     made.name = handler.job_name.clone().unwrap_or_else(|| job.name.clone());
     // A job, its failure and its attempts are strings, numbers and JSON: they always have a JSON form.
     made.params = Params::of(&params).unwrap_or_default();

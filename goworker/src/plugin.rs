@@ -34,7 +34,7 @@ impl Plugin {
 
     /// Wraps a worker.
     pub fn worker(worker: impl Worker) -> Self {
-        Plugin::Worker(AnyWorker(Box::new(worker)))
+        Plugin::Worker(AnyWorker::of(worker))
     }
 }
 
@@ -90,6 +90,13 @@ any!(/** A worker of any struct. */ AnyWorker(DynWorker) starts as WorkerHandle:
 impl<Q: Queue> From<Q> for AnyQueue {
     fn from(queue: Q) -> Self {
         AnyQueue(Box::new(queue))
+    }
+}
+
+impl AnyWorker {
+    /// Wraps a worker.
+    pub fn of(worker: impl Worker) -> Self {
+        AnyWorker(Box::new(worker))
     }
 }
 
@@ -149,6 +156,7 @@ pub(crate) trait DynQueue: DynProvider {
     fn cursor_boxed<'a>(&'a self, name: &'a str) -> Answer<'a, Option<String>>;
     fn list_boxed<'a>(&'a self, filter: &'a Filter) -> Answer<'a, Vec<JobRecord>>;
     fn get_boxed<'a>(&'a self, id: &'a JobId) -> Answer<'a, Option<JobRecord>>;
+    fn wait_boxed<'a>(&'a self, id: &'a JobId) -> Answer<'a, Option<JobRecord>>;
     fn cancel_boxed<'a>(&'a self, ids: &'a [JobId]) -> Answer<'a, Vec<Change>>;
     fn retry_boxed<'a>(&'a self, ids: &'a [JobId]) -> Answer<'a, Vec<Change>>;
     fn delete_boxed<'a>(&'a self, ids: &'a [JobId]) -> Answer<'a, Vec<Change>>;
@@ -169,6 +177,9 @@ impl<Q: Queue> DynQueue for Q {
     }
     fn get_boxed<'a>(&'a self, id: &'a JobId) -> Answer<'a, Option<JobRecord>> {
         Box::pin(self.get(id))
+    }
+    fn wait_boxed<'a>(&'a self, id: &'a JobId) -> Answer<'a, Option<JobRecord>> {
+        Box::pin(self.wait(id))
     }
     fn cancel_boxed<'a>(&'a self, ids: &'a [JobId]) -> Answer<'a, Vec<Change>> {
         Box::pin(self.cancel(ids))
@@ -279,6 +290,10 @@ impl QueueHandle {
     /// See [`Queue::get`].
     pub async fn get(&self, id: &JobId) -> Result<Option<JobRecord>, ProviderError> {
         self.0.get_boxed(id).await
+    }
+    /// See [`Queue::wait`].
+    pub async fn wait(&self, id: &JobId) -> Result<Option<JobRecord>, ProviderError> {
+        self.0.wait_boxed(id).await
     }
     /// See [`Queue::cancel`].
     pub async fn cancel(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {

@@ -91,7 +91,8 @@ pub trait Provider: Send + Sync + 'static {
 pub struct Setup {
     /// The plugin's key in the configuration.
     pub name: String,
-    /// The folder that paths in the configuration are relative to. Settings of type `PathBuf` are resolved already.
+    /// The folder that paths in the configuration are relative to, `.` if it is the current one. Settings of type
+    /// `PathBuf` are resolved already.
     pub base: PathBuf,
     /// How many jobs a worker runs at once.
     pub concurrency: usize,
@@ -99,6 +100,9 @@ pub struct Setup {
     pub lease: Duration,
     /// How long a queue lists jobs that have ended.
     pub keep: Keep,
+    /// Whether a store that is not there yet is made. If not, it counts as an empty one: whoever only looks leaves
+    /// nothing behind.
+    pub create: bool,
     /// The time.
     pub clock: Clock,
     /// Randomness.
@@ -114,6 +118,7 @@ impl Setup {
             concurrency: 20,
             lease: Duration::from_secs(30),
             keep: Keep::default(),
+            create: true,
             clock: Clock::system(),
             random: Random::system(),
         }
@@ -134,6 +139,11 @@ pub struct Keep {
     pub dead: Bound,
 }
 
+impl Keep {
+    /// Everything stays.
+    pub const FOREVER: Keep = Keep { done: Bound::NONE, dead: Bound::NONE };
+}
+
 /// A bound in time and number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bound {
@@ -141,6 +151,11 @@ pub struct Bound {
     pub age: Duration,
     /// Not more than this.
     pub count: usize,
+}
+
+impl Bound {
+    /// No bound.
+    const NONE: Bound = Bound { age: Duration::MAX, count: usize::MAX };
 }
 
 /// Done: an hour or 10,000. Dead: 180 days or 100,000.

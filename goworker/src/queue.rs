@@ -10,6 +10,7 @@ use std::fmt;
 use std::future::Future;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +61,28 @@ pub trait Queue: Provider {
     /// # Errors
     /// When the store cannot be read.
     fn get(&self, id: &JobId) -> impl Future<Output = Result<Option<JobRecord>, ProviderError>> + Send;
+
+    /// Waits until the job has ended, and answers it; `None` if there is no such job, or no longer.
+    ///
+    /// May be dropped at any time. By default it looks again and again, after 10 ms at first, then each time after twice
+    /// as long, up to a second. A queue that can tell when a job ends does better.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn wait(&self, id: &JobId) -> impl Future<Output = Result<Option<JobRecord>, ProviderError>> + Send {
+        const FIRST: Duration = Duration::from_millis(10);
+        const LAST: Duration = Duration::from_secs(1);
+        async {
+            let mut pause = FIRST;
+            loop {
+                match self.get(id).await? {
+                    Some(record) if !record.state.is_final() => tokio::time::sleep(pause).await,
+                    ended_or_absent => return Ok(ended_or_absent),
+                }
+                pause = (pause * 2).min(LAST);
+            }
+        }
+    }
 
     /// Cancels jobs. One that waits is cancelled at once; a running one is told so at its next renewal.
     ///

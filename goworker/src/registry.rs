@@ -1,10 +1,14 @@
 //! Which kinds of plugins this binary has.
 //!
-//! `#[provider]` and `#[worker]` register at link time. A crate that is in Cargo.toml but never mentioned is not
-//! linked: say `use its_name as _;` in the binary. [`Registry::with`] is the manual way.
+//! `#[provider]` and `#[worker]` register at link time, and [`Registry::linked`] is what came of it. A crate that is in
+//! Cargo.toml but never mentioned is not linked: [`plugins!`](crate::plugins) mentions it. Who would rather say what there
+//! is makes a registry by hand: [`Registry::builtin`] or [`Registry::empty`], and then [`Registry::with_plugin`].
 
 use std::collections::BTreeMap;
 use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Serialize;
 
 use crate::plugin::Plugin;
 use crate::provider::Provider;
@@ -59,6 +63,29 @@ impl fmt::Display for Origin {
     }
 }
 
+/// What users may expect of a kind in later versions of its crate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stability {
+    /// Configurations that name it will go on to work.
+    #[default]
+    Stable,
+    /// It may change or go at any time.
+    Experimental,
+    /// It will go. Its doc comment says what to use instead.
+    Deprecated,
+}
+
+impl fmt::Display for Stability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Stability::Stable => "stable",
+            Stability::Experimental => "experimental",
+            Stability::Deprecated => "deprecated",
+        })
+    }
+}
+
 /// A kind of plugin: its name, its settings, its factory.
 #[derive(Debug, Clone, Copy)]
 pub struct Registration {
@@ -70,31 +97,79 @@ pub struct Registration {
     pub doc: &'static str,
     /// Where it was defined.
     pub origin: Origin,
+    /// The version of its crate that had it first, if that is told.
+    pub since: Option<&'static str>,
+    /// What users may expect of it.
+    pub stability: Stability,
     /// Its settings.
     pub fields: fn() -> Vec<Field>,
+    /// The JSON Schema of the params of its jobs, complete in itself; `None` if any JSON may be right. Workers only.
+    pub params: fn() -> Option<Schema>,
     /// Builds the plugin from a config entry; `None` if there was a mistake, which the reader has noted.
     pub build: fn(&mut Reader<'_>) -> Option<Plugin>,
 }
 
 inventory::collect!(Registration);
 
+/// What `#[provider]` and `#[worker]` make of a struct: a plugin that is known by its type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no plugin",
+    note = "put `#[worker]` or `#[provider]` on `{Self}`, or make a `Registration` of it and use `Registry::with`"
+)]
+pub trait Registered {
+    /// How it is registered.
+    const REGISTRATION: Registration;
+}
+
 impl Registration {
     /// A provider that is made from its settings `C`.
     pub const fn provider<P: Provider + From<C>, C: Settings>(kind: &'static str, doc: &'static str, origin: Origin) -> Self {
         let build = |reader: &mut Reader<'_>| C::read(reader).map(|settings| Plugin::provider(P::from(settings)));
-        Registration { kind, role: Role::Provider, doc, origin, fields: C::fields, build }
+        Registration::new(Role::Provider, kind, doc, origin, C::fields, build)
     }
 
     /// A queue that is made from its settings `C`.
     pub const fn queue<Q: Queue + From<C>, C: Settings>(kind: &'static str, doc: &'static str, origin: Origin) -> Self {
         let build = |reader: &mut Reader<'_>| C::read(reader).map(|settings| Plugin::queue(Q::from(settings)));
-        Registration { kind, role: Role::Queue, doc, origin, fields: C::fields, build }
+        Registration::new(Role::Queue, kind, doc, origin, C::fields, build)
     }
 
     /// A worker that is made from its settings `C`.
     pub const fn worker<W: Worker + From<C>, C: Settings>(kind: &'static str, doc: &'static str, origin: Origin) -> Self {
         let build = |reader: &mut Reader<'_>| C::read(reader).map(|settings| Plugin::worker(W::from(settings)));
-        Registration { kind, role: Role::Worker, doc, origin, fields: C::fields, build }
+        Registration::new(Role::Worker, kind, doc, origin, C::fields, build)
+    }
+
+    const fn new(
+        role: Role,
+        kind: &'static str,
+        doc: &'static str,
+        origin: Origin,
+        fields: fn() -> Vec<Field>,
+        build: fn(&mut Reader<'_>) -> Option<Plugin>,
+    ) -> Self {
+        Registration { kind, role, doc, origin, since: None, stability: Stability::Stable, fields, params: || None, build }
+    }
+
+    /// Tells which version of its crate had it first.
+    #[must_use]
+    pub const fn since(mut self, version: &'static str) -> Self {
+        self.since = Some(version);
+        self
+    }
+
+    /// Tells what users may expect of it.
+    #[must_use]
+    pub const fn stability(mut self, stability: Stability) -> Self {
+        self.stability = stability;
+        self
+    }
+
+    /// Tells that its jobs have params of type `T`.
+    #[must_use]
+    pub const fn params<T: JsonSchema>(mut self) -> Self {
+        self.params = || Some(SchemaGenerator::default().into_root_schema_for::<T>());
+        self
     }
 }
 
@@ -120,14 +195,47 @@ impl Registry {
         Registry::default()
     }
 
-    /// All kinds that are linked into this binary.
+    /// The kinds that goworker itself has, and no others.
+    pub fn builtin() -> Self {
+        let builtin = |kind: &&Registration| kind.origin.crate_name == env!("CARGO_PKG_NAME");
+        inventory::iter::<Registration>.into_iter().filter(builtin).copied().fold(Registry::empty(), Registry::with)
+    }
+
+    /// All kinds that are linked into this binary: those of goworker, of the binary itself, and of every crate that it
+    /// mentions, in [`plugins!`](crate::plugins) if nowhere else.
     pub fn linked() -> Self {
         inventory::iter::<Registration>.into_iter().copied().fold(Registry::empty(), Registry::with)
     }
 
+    /// Adds the plugin of a type, as in a program that says itself what there is:
+    ///
+    /// ```
+    /// use goworker::{Context, Job, Output, Registry, WorkResult, Worker, worker};
+    ///
+    /// /// Does nothing.
+    /// #[worker]
+    /// struct Nothing;
+    ///
+    /// impl Worker for Nothing {
+    ///     async fn work(&self, _: &Job, _: &Context) -> WorkResult {
+    ///         Ok(Output::none())
+    ///     }
+    /// }
+    ///
+    /// let registry = Registry::builtin().with_plugin::<Nothing>();
+    /// assert!(registry.worker("nothing").is_some());
+    /// ```
+    ///
+    /// [`Config::load`](crate::config::Config::load) takes such a registry, and so does
+    /// [`cli::main_with`](crate::cli::main_with).
+    #[must_use]
+    pub fn with_plugin<P: Registered>(self) -> Self {
+        self.with(P::REGISTRATION)
+    }
+
     /// Adds a kind. If its name is taken, neither is preferred: [`duplicates`](Registry::duplicates) tells.
     ///
-    /// This is all that `#[worker]` does, by hand:
+    /// Together with [`Registered`], this is all that `#[worker]` does, by hand:
     ///
     /// ```
     /// use goworker::settings::{Field, Reader, Settings};

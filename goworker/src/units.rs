@@ -32,15 +32,18 @@ impl Dur {
     /// When it is written otherwise; in a constant, as in the macros' defaults, that is an error of the compiler.
     pub const fn literal(text: &str) -> Self {
         let (number, unit) = split_unit(text);
-        let millis = match unit {
-            b"ms" => 1,
-            b"s" => 1_000,
-            b"m" => 60_000,
-            b"h" => 3_600_000,
-            b"d" => 86_400_000,
+        let millis = match (number, unit) {
+            (Some(_), b"ms") => 1,
+            (Some(_), b"s") => 1_000,
+            (Some(_), b"m") => 60_000,
+            (Some(_), b"h") => 3_600_000,
+            (Some(_), b"d") => 86_400_000,
             _ => panic!("a duration literal is a whole number with ms, s, m, h or d, such as \"30s\""),
         };
-        Dur::millis(number * millis)
+        match times(number, millis) {
+            Some(millis) => Dur::millis(millis),
+            None => panic!("a duration literal is at most 2^64 - 1 milliseconds"),
+        }
     }
 
     /// The duration as the standard library's type.
@@ -143,14 +146,17 @@ impl Size {
     /// When it is written otherwise; in a constant, as in the macros' defaults, that is an error of the compiler.
     pub const fn literal(text: &str) -> Self {
         let (number, unit) = split_unit(text);
-        let bytes = match unit {
-            b"B" => 1,
-            b"KiB" => 1 << 10,
-            b"MiB" => 1 << 20,
-            b"GiB" => 1 << 30,
+        let bytes = match (number, unit) {
+            (Some(_), b"B") => 1,
+            (Some(_), b"KiB") => 1 << 10,
+            (Some(_), b"MiB") => 1 << 20,
+            (Some(_), b"GiB") => 1 << 30,
             _ => panic!("a size literal is a whole number with B, KiB, MiB or GiB, such as \"64MiB\""),
         };
-        Size(number * bytes)
+        match times(number, bytes) {
+            Some(bytes) => Size(bytes),
+            None => panic!("a size literal is at most 2^64 - 1 bytes"),
+        }
     }
 
     /// The size in bytes.
@@ -212,15 +218,25 @@ impl JsonSchema for Size {
     }
 }
 
-/// The number at the beginning of a literal, and what follows it.
-const fn split_unit(text: &str) -> (u64, &[u8]) {
+/// The number at the beginning of a literal, if there is one that fits, and what follows it.
+const fn split_unit(text: &str) -> (Option<u64>, &[u8]) {
     let mut rest = text.as_bytes();
-    let mut number = 0;
+    let mut number = if let [b'0'..=b'9', ..] = rest { Some(0) } else { None };
     while let [digit @ b'0'..=b'9', tail @ ..] = rest {
-        number = number * 10 + (*digit - b'0') as u64;
+        number = match times(number, 10) {
+            Some(tens) => tens.checked_add((*digit - b'0') as u64),
+            None => None,
+        };
         rest = tail;
     }
     (number, rest)
+}
+
+const fn times(number: Option<u64>, factor: u64) -> Option<u64> {
+    match number {
+        Some(number) => number.checked_mul(factor),
+        None => None,
+    }
 }
 
 /// Accepts numbers too, so that a bare one is told what it lacks instead of its type.
@@ -252,5 +268,31 @@ impl<T: FromStr<Err = String>> de::Visitor<'_> for WithUnit<T> {
     }
     fn visit_f64<E: de::Error>(self, number: f64) -> Result<T, E> {
         number.to_string().parse().map_err(E::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_literal_is_the_same_as_what_a_config_reads() {
+        for text in ["0s", "250ms", "30s", "5m", "12h", "7d"] {
+            assert_eq!(Ok(Dur::literal(text)), text.parse());
+        }
+        for text in ["0B", "512B", "4KiB", "64MiB", "2GiB"] {
+            assert_eq!(Ok(Size::literal(text)), text.parse());
+        }
+    }
+
+    #[test]
+    fn a_literal_without_a_number_or_with_too_large_a_one_is_refused() {
+        let refused = |literal: fn(&str) -> u64, text: &'static str| std::panic::catch_unwind(move || literal(text)).is_err();
+        for text in ["", "s", "ms", "30", "30S", "30 s", "-1s", "1.5s", "99999999999999999999s", "18446744073709551615d"] {
+            assert!(refused(|text| Dur::literal(text).0.as_secs(), text), "{text:?}");
+        }
+        for text in ["", "B", "KiB", "64", "64MB", "64 MiB", "-1B", "1.5GiB", "99999999999999999999B", "18446744073709551615GiB"] {
+            assert!(refused(|text| Size::literal(text).0, text), "{text:?}");
+        }
     }
 }

@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::{Clock, ForeignWork};
 use crate::job::{Ids, Job, JobId};
 use crate::outcome::WorkResult;
 use crate::provider::{ProviderError, Setup, Token};
@@ -76,6 +77,8 @@ pub type Enqueue = Box<dyn Fn(Arc<Job>, Option<String>) -> BoxFuture<'static, Re
 pub struct Services {
     /// The worker's key in the configuration.
     pub worker: String,
+    /// The time.
+    pub clock: Clock,
     /// Ids for new jobs.
     pub ids: Ids,
     /// Puts a job into a queue: the named one, or the only one.
@@ -137,13 +140,13 @@ impl Context {
     /// Logs a line for the job: to the program's log, and to the job's attempt, which keeps the last 50.
     pub fn log(&self, level: tracing::Level, message: &str) {
         let Run { id, attempt, .. } = &self.run;
-        let worker = self.services.worker.as_str();
+        let job_type = self.services.worker.as_str();
         match level {
-            tracing::Level::ERROR => tracing::error!(target: "goworker::job", worker, %id, attempt, "{message}"),
-            tracing::Level::WARN => tracing::warn!(target: "goworker::job", worker, %id, attempt, "{message}"),
-            tracing::Level::INFO => tracing::info!(target: "goworker::job", worker, %id, attempt, "{message}"),
-            tracing::Level::DEBUG => tracing::debug!(target: "goworker::job", worker, %id, attempt, "{message}"),
-            tracing::Level::TRACE => tracing::trace!(target: "goworker::job", worker, %id, attempt, "{message}"),
+            tracing::Level::ERROR => tracing::error!(target: "goworker::job", job_type, %id, attempt, "{message}"),
+            tracing::Level::WARN => tracing::warn!(target: "goworker::job", job_type, %id, attempt, "{message}"),
+            tracing::Level::INFO => tracing::info!(target: "goworker::job", job_type, %id, attempt, "{message}"),
+            tracing::Level::DEBUG => tracing::debug!(target: "goworker::job", job_type, %id, attempt, "{message}"),
+            tracing::Level::TRACE => tracing::trace!(target: "goworker::job", job_type, %id, attempt, "{message}"),
         }
         self.note(format!("{:<5} {message}", level.as_str().to_lowercase()));
     }
@@ -174,6 +177,23 @@ impl Context {
     /// When the queue is unknown, several are there and none is named, or it cannot accept.
     pub async fn enqueue(&self, job: Job, queue: Option<&str>) -> Result<JobId, ProviderError> {
         (self.services.enqueue)(Arc::new(job), queue.map(str::to_owned)).await
+    }
+
+    /// Begins to wait for something outside of the async runtime: a thread, a process, a server.
+    ///
+    /// In a test under virtual time ([`testing`](crate::testing)), the clock stands still until the answer is dropped,
+    /// and such work is done one at a time. Otherwise this does nothing.
+    ///
+    /// ```no_run
+    /// # async fn work(ctx: &goworker::Context) -> anyhow::Result<()> {
+    /// let under_way = ctx.foreign_work().await;
+    /// let status = tokio::process::Command::new("/usr/bin/true").status().await?;
+    /// drop(under_way);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn foreign_work(&self) -> ForeignWork {
+        self.services.clock.foreign_work().await
     }
 
     /// Ids for jobs to enqueue.

@@ -107,6 +107,25 @@ fn a_job_of_a_type_nobody_runs_is_reported_and_kept() {
 }
 
 #[test]
+fn looking_at_a_queue_that_is_not_there_yet_leaves_nothing_behind() {
+    let sandbox = Sandbox::new(BINARY);
+    sandbox.write("jobs.ron", r#"(providers: { "jobs": sqlite(path: "jobs.db") }, workers: { "noop": noop() })"#);
+    for (command, code, stdout) in [
+        (vec!["jobs", "jobs.ron", "--format", "json"], 0, "{\"jobs\": []}\n"),
+        (vec!["stats", "jobs.ron"], 0, ""),
+        (vec!["jobs", "show", "jobs.ron", "a"], 1, ""),
+        (vec!["jobs", "cancel", "jobs.ron", "--state", "ready"], 0, ""),
+    ] {
+        let output = sandbox.run(&command);
+        assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(code), stdout), "{command:?}");
+        assert!(text(&output.stderr).contains("jobs.db` does not exist yet: it is created with the first job"), "{}", text(&output.stderr));
+        assert!(!sandbox.path("jobs.db").exists(), "{command:?}");
+    }
+    assert!(sandbox.run(["enqueue", "jobs.ron", "--type", "noop"]).status.success());
+    assert!(text(&sandbox.run(["jobs", "jobs.ron"]).stdout).contains("ready"));
+}
+
+#[test]
 fn a_foreign_file_is_refused_with_69() {
     let sandbox = Sandbox::new(BINARY);
     sandbox.write("jobs.ron", r#"(providers: { "jobs": sqlite(path: "jobs.db") }, workers: { "noop": noop() })"#);
@@ -125,4 +144,23 @@ fn the_example_with_its_own_plugins_runs() {
         .unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(text(&output.stdout).starts_with("3 done"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn with_a_log_in_json_all_of_stderr_is_json() {
+    let sandbox = Sandbox::new(BINARY);
+    sandbox.write("wrong.ron", "(providers: { \"jobs\": sqlte(path: \"j.db\") }, workers: {})");
+    sandbox.write("no-folder.ron", r#"(providers: { "jobs": sqlite(path: "nowhere/j.db") }, workers: { "a": file(path: "a.jsonl") })"#);
+    for (arguments, code, said) in [
+        (["run", "wrong.ron"], 78, "did you mean `sqlite`?"),
+        (["run", "no-folder.ron"], 69, "nowhere"),
+        (["run", "missing.ron"], 78, "missing.ron"),
+    ] {
+        let output = sandbox.run(["--log", "json"].into_iter().chain(arguments));
+        let talk = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{talk}");
+        let lines: Vec<serde_json::Value> = talk.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+        let told = |line: &serde_json::Value| line["level"] == "ERROR" && line["message"].as_str().is_some_and(|text| text.contains(said));
+        assert!(lines.iter().any(told), "{talk}");
+    }
 }

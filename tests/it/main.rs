@@ -2,12 +2,16 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod architecture;
+mod client;
 mod command_line;
 mod config;
 mod crashes;
+mod enqueue;
 mod lua;
 mod manager;
 mod parts;
+mod pipelines;
 mod planted_faults;
 
 /// goworker with the tests' own workers.

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod expressions;
+mod registries;
 mod ui;
 
 use std::collections::BTreeMap;

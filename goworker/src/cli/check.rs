@@ -21,8 +21,8 @@ pub(super) struct CheckArgs {
 }
 
 impl CheckArgs {
-    pub(super) fn execute(self) -> Result<(), Fault> {
-        let loaded = Config::load(&self.config.config, &Registry::linked());
+    pub(super) fn execute(self, registry: &Registry) -> Result<(), Fault> {
+        let loaded = Config::load(&self.config.config, registry);
         match (loaded, self.format) {
             (Ok(loaded), Format::Json) => print_json(&loaded.warnings),
             (Ok(loaded), Format::Text) => {

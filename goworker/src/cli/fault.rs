@@ -4,6 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use super::terminal;
+use crate::client::ClientError;
 use crate::config::LoadError;
 use crate::provider::ProviderError;
 
@@ -57,6 +58,17 @@ impl Fault {
             Fault::Clap(error) => u8::try_from(error.exit_code()).unwrap_or(2),
             Fault::Unavailable(_) => 69,
             Fault::Config(_) | Fault::ConfigTold => 78,
+        }
+    }
+}
+
+impl From<ClientError> for Fault {
+    fn from(error: ClientError) -> Self {
+        let message = error.to_string();
+        match error {
+            ClientError::Choice(_) | ClientError::Job(_) => Fault::Usage(message),
+            ClientError::Conflict { .. } => Fault::Failed(message),
+            ClientError::Store { .. } => Fault::Unavailable(message),
         }
     }
 }

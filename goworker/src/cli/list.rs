@@ -18,14 +18,13 @@ pub(super) struct ListArgs {
 }
 
 impl ListArgs {
-    pub(super) fn execute(self) -> Result<(), Fault> {
-        let registry = Registry::linked();
+    pub(super) fn execute(self, registry: &Registry) -> Result<(), Fault> {
         for duplicate in registry.duplicates() {
             terminal::warning(&duplicate.to_string());
         }
         match self.format {
-            Format::Text => terminal::print(&table(&registry).render(Reader::of_stdout())),
-            Format::Json => terminal::print_json(&json(&registry)),
+            Format::Text => terminal::print(&table(registry).render(Reader::of_stdout())),
+            Format::Json => terminal::print_json(&json(registry)),
         }
     }
 }

@@ -17,14 +17,14 @@ pub(super) struct ConfigArg {
 
 impl ConfigArg {
     /// Reads and checks the file; warnings are told.
-    pub(super) fn load(&self) -> Result<Config, Fault> {
-        load(&self.config)
+    pub(super) fn load(&self, registry: &Registry) -> Result<Config, Fault> {
+        load(&self.config, registry)
     }
 }
 
 /// Reads and checks the file; warnings are told.
-pub(super) fn load(path: &Path) -> Result<Config, Fault> {
-    let loaded = Config::load(path, &Registry::linked()).map_err(Fault::Config)?;
+pub(super) fn load(path: &Path, registry: &Registry) -> Result<Config, Fault> {
+    let loaded = Config::load(path, registry).map_err(Fault::Config)?;
     terminal::diagnostics(&loaded.warnings);
     Ok(loaded.config)
 }

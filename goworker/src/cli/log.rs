@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Debug, Write};
 use std::io::{self, IsTerminal};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
@@ -37,11 +38,19 @@ enum LogFormat {
     Json,
 }
 
+/// Whether the log is JSON: then all that is told on stderr is, because programs read it.
+static IS_JSON: AtomicBool = AtomicBool::new(false);
+
+pub(super) fn is_json() -> bool {
+    IS_JSON.load(Ordering::Relaxed)
+}
+
 /// Starts the log; it stays for the life of the process.
 pub(super) fn start(options: &LogOptions, default: &str) -> Result<(), Fault> {
     let variable = std::env::var(EnvFilter::DEFAULT_ENV).ok();
     let filter = filter(options.level.as_deref(), variable.as_deref(), default).map_err(Fault::Usage)?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    IS_JSON.store(options.format == LogFormat::Json, Ordering::Relaxed);
     let started = match options.format {
         LogFormat::Json => log.json().flatten_event(true).with_current_span(false).try_init(),
         LogFormat::Text => log.event_format(TextLines::for_stderr()).try_init(),
@@ -117,7 +126,7 @@ struct Fields {
 impl Fields {
     fn take(&mut self, field: &Field, value: String) {
         match field.name() {
-            "worker" | "job_type" | "provider" => self.subject = value,
+            "job_type" | "provider" => self.subject = value,
             "name" => self.name = value,
             "id" => self.id = value,
             "message" => self.message = value,

@@ -1,4 +1,5 @@
-//! The command line. A binary with plugins of its own is three lines: link the plugins, call [`main`].
+//! The command line. A binary with plugins of its own is three lines: link the plugins, call [`main`]; or say which there
+//! are, and call [`main_with`].
 //!
 //! Each command is a file: its arguments, what it does, and how it shows what it found. Rendering is pure and apart
 //! from reading and writing. Data goes to stdout, everything else to stderr.
@@ -26,6 +27,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use crate::registry::Registry;
 use fault::Fault;
 
 /// Runs the command that the process' arguments name, and answers how the process should end.
@@ -33,7 +35,12 @@ use fault::Fault;
 /// 0: done. 1: jobs failed, or were not found. 2: the command line is wrong. 69: a store or a port could not be had.
 /// 78: the configuration is wrong.
 pub fn main() -> ExitCode {
-    match parse(std::env::args_os().collect()).and_then(Cli::execute) {
+    main_with(&Registry::linked())
+}
+
+/// The same with the kinds of this registry, and no others.
+pub fn main_with(registry: &Registry) -> ExitCode {
+    match parse(std::env::args_os().collect()).and_then(|cli| cli.execute(registry)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => fault.report(),
     }
@@ -94,16 +101,16 @@ enum Format {
 }
 
 impl Cli {
-    fn execute(self) -> Result<(), Fault> {
+    fn execute(self, registry: &Registry) -> Result<(), Fault> {
         log::start(&self.log, if matches!(self.command, Command::Run(_)) { "info" } else { "warn" })?;
         match self.command {
-            Command::Run(args) => args.execute(),
-            Command::Check(args) => args.execute(),
-            Command::List(args) => args.execute(),
-            Command::Describe(args) => args.execute(),
-            Command::Enqueue(args) => args.execute(),
-            Command::Jobs(args) => args.execute(),
-            Command::Stats(args) => args.execute(),
+            Command::Run(args) => args.execute(registry),
+            Command::Check(args) => args.execute(registry),
+            Command::List(args) => args.execute(registry),
+            Command::Describe(args) => args.execute(registry),
+            Command::Enqueue(args) => args.execute(registry),
+            Command::Jobs(args) => args.execute(registry),
+            Command::Stats(args) => args.execute(registry),
             Command::Completions(args) => args.execute(),
         }
     }

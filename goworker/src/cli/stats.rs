@@ -7,12 +7,14 @@ use serde::Serialize;
 
 use super::fault::Fault;
 use super::load::ConfigArg;
-use super::queues::{self, Choice, OpenQueue};
+use super::queues::{self, Absent, Choice};
 use super::table::Table;
 use super::terminal::{self, BOLD, Reader};
 use super::{Format, escape, when};
+use crate::client::OpenQueue;
 use crate::clock::{Clock, Timestamp};
 use crate::queue::{Count, QueueStats, State};
+use crate::registry::Registry;
 
 /// Count the jobs of each queue, by type and state
 #[derive(Debug, clap::Args)]
@@ -31,11 +33,11 @@ pub(super) struct StatsArgs {
 }
 
 impl StatsArgs {
-    pub(super) fn execute(self) -> Result<(), Fault> {
-        let config = self.config.load()?;
+    pub(super) fn execute(self, registry: &Registry) -> Result<(), Fault> {
+        let config = self.config.load(registry)?;
         let workers: Vec<String> = config.workers.iter().map(|entry| entry.name.clone()).collect();
         let choice = Choice::named_or_all(self.queue.as_deref());
-        let counted = queues::with(config, choice, async |queues| count(queues, &workers).await)?;
+        let counted = queues::with(config, choice, Absent::IsEmpty, async |queues| count(queues, &workers).await)?;
         let now = Clock::system().now();
         match (self.format, Reader::of_stdout()) {
             (Format::Json, _) => terminal::print_json(&json(&counted)),
@@ -58,7 +60,7 @@ struct Counted {
 async fn count(queues: &[OpenQueue], workers: &[String]) -> Result<Vec<Counted>, Fault> {
     let mut counted = Vec::with_capacity(queues.len());
     for queue in queues {
-        let stats = queue.handle.stats().await.map_err(|error| Fault::store(&queue.name, &error))?;
+        let stats = queue.stats().await?;
         let mut unknown: Vec<String> = stats
             .counts
             .iter()
@@ -66,7 +68,7 @@ async fn count(queues: &[OpenQueue], workers: &[String]) -> Result<Vec<Counted>,
             .map(|count| count.job_type.clone())
             .collect();
         unknown.dedup();
-        counted.push(Counted { queue: queue.name.clone(), kind: queue.kind, stats, unknown });
+        counted.push(Counted { queue: queue.name().to_owned(), kind: queue.kind(), stats, unknown });
     }
     Ok(counted)
 }

@@ -8,6 +8,7 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 use super::fault::Fault;
+use super::log;
 use crate::settings::Report;
 
 /// Whom a text is laid out for.
@@ -66,21 +67,34 @@ pub(super) fn json_line(value: &impl Serialize) -> String {
 
 /// Tells what went wrong.
 pub(super) fn error(message: &str) {
+    if log::is_json() {
+        return tracing::error!("{message}");
+    }
     say(format_args!("{ERROR}error:{ERROR:#} {message}\n"));
 }
 
 /// Tells what deserves attention.
 pub(super) fn warning(message: &str) {
+    if log::is_json() {
+        return tracing::warn!("{message}");
+    }
     say(format_args!("{WARNING}warning:{WARNING:#} {message}\n"));
 }
 
 /// Tells what is good to know.
 pub(super) fn note(message: &str) {
+    if log::is_json() {
+        return tracing::info!("{message}");
+    }
     say(format_args!("{message}\n"));
 }
 
 /// Shows the mistakes and warnings of a configuration.
 pub(super) fn diagnostics(report: &Report) {
+    if log::is_json() {
+        let text = report.render(false);
+        return if report.errors() > 0 { tracing::error!("{text}") } else { tracing::warn!("{text}") };
+    }
     say(report.render(has_colour(&io::stderr())));
 }
 

@@ -86,7 +86,7 @@ fn wrong_shapes_are_refused_with_a_reason() {
 #[test]
 fn the_options_of_a_list_do_not_vanish_before_a_command() {
     let Command::Jobs(jobs) = parsed("goworker jobs --queue q show c.ron a").unwrap().command else { panic!("not jobs") };
-    assert!(matches!(jobs.execute(), Err(Fault::Clap(_))));
+    assert!(matches!(jobs.execute(&Registry::empty()), Err(Fault::Clap(_))));
 }
 
 #[test]

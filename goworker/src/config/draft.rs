@@ -12,7 +12,7 @@ use crate::units::Dur;
 
 use super::core_settings::{ProviderSettings, WorkerSettings, common_settings, home, read_retry};
 use super::outline::{Entries, Entry, Section};
-use super::{Config, ProviderEntry, Source, WorkerEntry, handlers};
+use super::{Config, ProviderEntry, QueueConfig, QueueEntry, Source, WorkerEntry, handlers};
 
 /// A config while it is read.
 pub(super) struct Draft<'a> {
@@ -68,6 +68,36 @@ impl<'a> Draft<'a> {
             grace,
             poison,
         }
+    }
+
+    /// The queues alone, which are of no use if mistakes in them were noted.
+    pub(super) fn read_queues(&self) -> QueueConfig {
+        // Kinds that this program does not have are not its business, unless there is nothing else.
+        let elsewhere = Notes::default();
+        let mut top = Reader::new(self.source, Rc::clone(&elsewhere), String::new(), 0..1.min(self.source.text.len()), self.source.text);
+        let providers = Entries::read(self.source, &mut top, Section::Providers, self.registry);
+        let around = Around { providers: &providers, queues: Vec::new(), has_handlers: false };
+        let queues: Vec<&Entry<'a>> = providers.of_role(Role::Queue).collect();
+        self.hide_all_but(&queues);
+        if queues.is_empty() {
+            self.notes.borrow_mut().append(&mut elsewhere.borrow_mut());
+        }
+        QueueConfig {
+            path: PathBuf::from(&self.source.name),
+            base: self.source.base.clone(),
+            entries: queues.into_iter().filter_map(|entry| self.provider(entry, &around).and_then(QueueEntry::of)).collect(),
+        }
+    }
+
+    /// What is not read may be secret.
+    fn hide_all_but(&self, entries: &[&Entry<'a>]) {
+        let mut start = 0;
+        for entry in entries {
+            // The quote before a name begins no literal here.
+            self.source.hide_literals(self.source.text.get(start..entry.name_span.start).unwrap_or_default().trim_end_matches('"'));
+            start = entry.span(self.source).end;
+        }
+        self.source.hide_literals(self.source.text.get(start..).unwrap_or_default());
     }
 
     fn provider(&self, entry: &Entry<'a>, around: &Around<'a, '_>) -> Option<ProviderEntry> {

@@ -14,7 +14,7 @@ pub(super) fn read_handlers<'a>(source: &'a SourceText<'a>, top: &mut Reader<'a>
     match elements(source, raw) {
         Ok(elements) => list.read(elements),
         Err(fault) => {
-            top.fault("failure_handlers", raw, fault);
+            top.fault("failure_handlers", fault);
             Vec::new()
         }
     }
@@ -32,12 +32,12 @@ impl<'a> List<'a, '_> {
         let mut handlers: Vec<FailureHandler> = Vec::new();
         for (index, raw) in elements.into_iter().enumerate() {
             let path = format!("failure_handlers[{index}]");
-            let Some((mut handler, type_span)) = self.handler(&path, raw) else { continue };
+            let Some((mut handler, job_type)) = self.handler(&path, raw) else { continue };
             if handlers.iter().any(|other| same_job(other, &handler)) {
                 let message = format!("`{}` is a failure handler already", handler.job_type);
                 self.top.error(&path, self.source.span(raw), message, Some("keep one of them".to_owned()));
             }
-            self.check_type(&path, type_span, &handler.job_type);
+            self.check_type(job_type, &handler.job_type);
             make_unique(&mut handler, &handlers);
             handlers.push(handler);
         }
@@ -45,7 +45,7 @@ impl<'a> List<'a, '_> {
     }
 
     /// `"attic"`, or `(type: "lua", name: "report_failure", params: {..})`; and where its type stands.
-    fn handler(&self, path: &str, raw: &'a str) -> Option<(FailureHandler, Span)> {
+    fn handler(&self, path: &str, raw: &'a str) -> Option<(FailureHandler, TypePlace)> {
         if raw.starts_with('(') {
             return self.job(path, raw);
         }
@@ -55,27 +55,33 @@ impl<'a> List<'a, '_> {
             return None;
         };
         let handler = FailureHandler { name: name.clone(), job_type: name, job_name: None, params: serde_json::Map::new() };
-        Some((handler, self.source.span(raw)))
+        Some((handler, TypePlace { path: path.to_owned(), span: self.source.span(raw) }))
     }
 
-    fn job(&self, path: &str, raw: &'a str) -> Option<(FailureHandler, Span)> {
+    fn job(&self, path: &str, raw: &'a str) -> Option<(FailureHandler, TypePlace)> {
         let mut job = Reader::new(self.source, Rc::clone(self.top.notes()), path.to_owned(), self.source.span(raw), raw);
         // `type` is a word of Rust, so the reader's own fields cannot have that name, but a config may.
         let job_type: Option<String> = job.required("type");
         let job_name: Option<String> = job.given("name");
         let params = job.given("params").unwrap_or_default();
-        let type_span = job.value_span("type");
+        let place = TypePlace { path: job.path_to("type"), span: job.value_span("type") };
         job.finish(&["type", "name", "params"], home);
         let job_type = job_type?;
-        Some((FailureHandler { name: job_type.clone(), job_type, job_name, params }, type_span))
+        Some((FailureHandler { name: job_type.clone(), job_type, job_name, params }, place))
     }
 
-    fn check_type(&self, path: &str, span: Span, job_type: &str) {
+    fn check_type(&self, TypePlace { path, span }: TypePlace, job_type: &str) {
         if !self.workers.iter().any(|worker| worker == job_type) {
             let known: Vec<&str> = self.workers.iter().map(String::as_str).collect();
-            self.top.error(path, span, format!("there is no worker `{job_type}`"), Some(suggest(job_type, "workers", &known)));
+            self.top.error(&path, span, format!("there is no worker `{job_type}`"), Some(suggest(job_type, "workers", &known)));
         }
     }
+}
+
+/// Where a handler's type stands.
+struct TypePlace {
+    path: String,
+    span: Span,
 }
 
 fn same_job(one: &FailureHandler, other: &FailureHandler) -> bool {

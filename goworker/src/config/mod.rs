@@ -7,6 +7,7 @@ mod core_settings;
 mod draft;
 mod handlers;
 mod outline;
+mod queues;
 mod schema;
 mod syntax;
 
@@ -24,6 +25,7 @@ use crate::settings::{Notes, Readable, Report, SourceText, Variables, extensions
 use draft::Draft;
 
 pub use core_settings::common_settings;
+pub(crate) use queues::{QueueConfig, QueueEntry};
 pub use schema::schema;
 
 /// A checked configuration: plugins built from their settings, none of them started yet.
@@ -31,7 +33,7 @@ pub use schema::schema;
 pub struct Config {
     /// The file.
     pub path: PathBuf,
-    /// Its folder: paths in the file are relative to it.
+    /// Its folder, `.` if it is the current one: paths in the file are relative to it.
     pub base: PathBuf,
     /// Where jobs come from, in the order of the file.
     pub providers: Vec<ProviderEntry>,
@@ -119,9 +121,7 @@ impl Config {
     /// # Errors
     /// When the file cannot be read, or with *all* mistakes in it.
     pub fn load(path: &Path, registry: &Registry) -> Result<Loaded, LoadError> {
-        let unreadable = |error| LoadError::Unreadable { path: path.to_owned(), error };
-        let text = String::from_utf8(std::fs::read(path).map_err(unreadable)?).map_err(|error| unreadable(not_text(&error)))?;
-        Config::parse(&text, path, registry).map_err(LoadError::Wrong)
+        Config::parse(&read_file(path)?, path, registry).map_err(LoadError::Wrong)
     }
 
     /// Checks the text of a file that is said to be at `path`.
@@ -134,18 +134,35 @@ impl Config {
 
     /// The same, with `env(..)` looked up elsewhere.
     fn parse_with(text: &str, path: &Path, registry: &Registry, variables: Variables) -> Result<Loaded, Report> {
-        // Some editors on Windows begin files with a mark of their encoding.
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let notes = Notes::default();
-        let Some(readable) = syntax::readable(text, path, variables, &notes) else {
-            return Err(Report::new(&SourceText::new(path, text, &Readable::new(text), variables), notes.take()));
-        };
-        let mut source = SourceText::new(path, text, &readable, variables);
-        source.extensions |= extensions(&source).unwrap_or_default();
-        let config = Draft::new(&source, &notes, registry).read();
-        let report = Report::new(&source, notes.take());
-        if report.errors() == 0 { Ok(Loaded { config, warnings: report }) } else { Err(report) }
+        let (config, warnings) = read_text(text, path, registry, variables, |draft| draft.read())?;
+        Ok(Loaded { config, warnings })
     }
+}
+
+fn read_file(path: &Path) -> Result<String, LoadError> {
+    let unreadable = |error| LoadError::Unreadable { path: path.to_owned(), error };
+    String::from_utf8(std::fs::read(path).map_err(unreadable)?).map_err(|error| unreadable(not_text(&error)))
+}
+
+/// What `read` makes of a text, and the warnings; or all mistakes.
+fn read_text<T>(
+    text: &str,
+    path: &Path,
+    registry: &Registry,
+    variables: Variables,
+    read: impl FnOnce(&Draft<'_>) -> T,
+) -> Result<(T, Report), Report> {
+    // Some editors on Windows begin files with a mark of their encoding.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let notes = Notes::default();
+    let Some(readable) = syntax::readable(text, path, variables, &notes) else {
+        return Err(Report::new(&SourceText::new(path, text, &Readable::new(text), variables), notes.take()));
+    };
+    let mut source = SourceText::new(path, text, &readable, variables);
+    source.extensions |= extensions(&source).unwrap_or_default();
+    let read = read(&Draft::new(&source, &notes, registry));
+    let report = Report::new(&source, notes.take());
+    if report.errors() == 0 { Ok((read, report)) } else { Err(report) }
 }
 
 fn not_text(error: &std::string::FromUtf8Error) -> io::Error {

@@ -131,6 +131,11 @@ impl<'a> Entry<'a> {
         })
     }
 
+    /// Where its kind and settings stand.
+    pub(super) fn span(&self, source: &SourceText<'a>) -> Span {
+        self.kind_span.start..source.span(self.body).end
+    }
+
     /// The entry's fields.
     pub(super) fn reader(&self, source: &'a SourceText<'a>, notes: &Notes, section: Section) -> Reader<'a> {
         let path = format!("{}.{}", section.name(), self.name);
@@ -152,6 +157,6 @@ fn explain_unknown(section: Section, registry: &Registry, kind: &str) -> String 
     if help.starts_with("did you mean") {
         help
     } else {
-        format!("{help}; is its crate in the binary? say `use its_crate as _;` in main.rs")
+        format!("{help}; is its crate in the binary? say `goworker::plugins![its_crate];` in main.rs")
     }
 }

@@ -9,10 +9,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Config, LoadError, Loaded};
+use crate::job::Job;
+use crate::outcome::WorkResult;
 use crate::registry::{Origin, Registration, Registry};
 use crate::settings::{Diagnostic, Field, Reader, Report, Secret, Settings};
 use crate::units::Dur;
-use crate::{Context, Job, WorkResult, Worker};
+use crate::worker::{Context, Worker};
 
 /// A worker with settings of many shapes, which it shows to the test.
 struct Probe;
@@ -191,6 +193,37 @@ fn a_mistake_inside_a_value_has_its_own_place() {
 }
 
 #[test]
+fn a_value_with_several_mistakes_tells_them_all() {
+    insta::assert_snapshot!(
+        [
+            read(r#"retry: (backoff: exponential(inital: "1s", factor: "two", max: 10, jitter: 2.0))"#),
+            read(r#"retry: (retries: -1, backof: fixed("1s"), backoff: linear(initial: 5, max: "1 parsec"))"#),
+            read(r#"retry: (backoff: linear(step: "1s", step: "2s", stp: 3))"#),
+            read(r#"logins: [(usr: "u", phrase: "p"), "x", (user: 5, user: "v"), (user: "u", phrase: "p", x: 1)]"#),
+            read(r#"labels: { "a": "one", "b": 2, "a": 1, 5: 5, "c": 1.5 }, pair: (1, 2)"#),
+            read(r#"mode: deep(level: 300, depth: 1), logins: (user: "u"), pair: (1, true, 3)"#),
+            read(r#"mode: fast("x"), labels: [1]"#),
+            read(r#"mode: slow, pair: [1, 2]"#),
+            read(r#"mode: slow(1, 2), pair: ("x")"#),
+        ]
+        .join("\n")
+    );
+}
+
+#[test]
+fn the_core_tells_all_mistakes_in_its_own_blocks() {
+    let text = r#"(
+    providers: { "q": memory(keep: (done: (age: 5, cont: 3), dead: (count: "x"), daed: ())) },
+    workers: { "p": probe() },
+    retry: (retires: 3, retries: "x", backoff: exponential(initial: 5, factr: 2.0)),
+    shutdown: (grace: 30, grcae: "1s"),
+    failure_handlers: [7, (type: 5, nme: "x", params: (a: env("NONE"), b: [env("NONE")])), "p", (name: "x"), (type: "w", params: 5)],
+)"#;
+    let report = wrong(text);
+    insta::assert_snapshot!(format!("{}\n{}", said(text), report.render(false)));
+}
+
+#[test]
 fn places_are_right_behind_wide_letters_tabs_and_comments() {
     let text = "(\r\n\tproviders: { /* ü { */ \"q\": memory(), // (\r\n\t\"é\\u{e9}\": memory() },\r\n\tworkers: { \"p\": /* ( */ probe /* ) */ ( /*日本*/ prt: 1, labels: { \"日本\": \"ü\" }) },\r\n)";
     insta::assert_snapshot!(format!("{}\n{}", said(text), wrong(text).render(false)));
@@ -316,6 +349,9 @@ fn a_file_is_read_relative_to_its_folder() {
     std::fs::write(folder.path().join("phrase"), "swordfish\n").unwrap();
     std::fs::write(&path, format!("\u{feff}{}", probe(r#"token: secret(file("phrase")), folder: "out""#))).unwrap();
     let registry = Registry::linked().with(PROBE);
+    Config::load(&path, &registry).unwrap();
+    let base = |path: &str| Config::parse(&probe(""), Path::new(path), &registry).unwrap().config.base;
+    assert_eq!([base("jobs.ron"), base("etc/jobs.ron")], [Path::new("."), Path::new("etc")]);
     Config::load(&path, &registry).unwrap();
     let seen = SEEN.take();
     assert!(seen.contains(&format!("{:?}", folder.path().join("out"))) && seen.contains("Secret(***)"), "{seen}");

@@ -39,6 +39,7 @@ impl Link {
         let demand = Demand::Any(MAX_BULK);
         while *phase.borrow() == Phase::Running {
             let batch = tokio::select! {
+                biased;
                 batch = self.fetch(&demand) => batch,
                 // At the end a fetch is dropped: what it may have taken was not settled, so it comes again.
                 _ = phase.wait_for(|phase| *phase != Phase::Running) => break,
@@ -46,6 +47,7 @@ impl Link {
             if batch.deliveries.is_empty() && batch.cursor.is_none() {
                 state.send_modify(|state| state.idle = true);
                 tokio::select! {
+                    biased;
                     () = self.source.ready_boxed(&demand) => {}
                     _ = phase.wait_for(|phase| *phase != Phase::Running) => {}
                 }
@@ -53,6 +55,7 @@ impl Link {
             }
             state.send_modify(|state| state.idle = false);
             tokio::select! {
+                biased;
                 linked = self.carry(batch) => state.send_modify(|state| state.linked += linked),
                 _ = phase.wait_for(|phase| *phase == Phase::Releasing) => break,
             }

@@ -30,12 +30,12 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::client::{Client, ClientError, OpenQueue};
 use crate::clock::{Clock, Random};
 use crate::config::{Config, ProviderEntry, Source, WorkerEntry};
 use crate::job::{Ids, Job, JobId};
 use crate::plugin::{DynProvider, ProviderHandle, QueueHandle, WorkerHandle};
 use crate::provider::{ProviderError, Setup};
-use crate::queue::Enqueued;
 use crate::worker::Services;
 
 use engine::{Engine, Pool, Rulebook};
@@ -78,7 +78,9 @@ pub struct StartError {
 /// Everything a configuration names, started and ready to run.
 #[derive(Debug)]
 pub struct Manager {
-    queues: Queues,
+    /// What the configuration is called in errors.
+    file: String,
+    queues: Vec<OpenQueue>,
     providers: Vec<ProviderHandle>,
     workers: Vec<WorkerHandle>,
     lanes: Vec<LaneParts>,
@@ -102,7 +104,8 @@ impl Manager {
     /// The first plugin that cannot start. Those started before are closed again.
     pub async fn start(config: Config, options: Options) -> Result<Self, StartError> {
         let mut manager = Manager {
-            queues: Queues::default(),
+            file: config.path.display().to_string(),
+            queues: Vec::new(),
             providers: Vec::new(),
             workers: Vec::new(),
             lanes: Vec::new(),
@@ -127,14 +130,22 @@ impl Manager {
         }
     }
 
+    /// A client of the queues that run here, `memory` ones too. It is of use until the manager has ended.
+    pub fn client(&self) -> Client {
+        Client::of(self.file.clone(), self.queues.clone())
+    }
+
     /// The queues, by name.
-    pub fn queues(&self) -> &BTreeMap<String, QueueHandle> {
-        &self.queues.0
+    pub fn queues(&self) -> BTreeMap<String, QueueHandle> {
+        self.queues.iter().map(|queue| (queue.name().to_owned(), queue.handle().clone())).collect()
     }
 
     /// Runs until `stop` is requested, or until nothing is left to do if that is what was wanted; then closes all plugins.
     pub async fn run(mut self, stop: &Stop) -> Summary {
-        let only_queue = self.queues.only().ok().map(|(_, queue)| queue.clone());
+        let only_queue = match self.queues.as_slice() {
+            [only] => Some(only.handle().clone()),
+            _ => None,
+        };
         let lanes = std::mem::take(&mut self.lanes).into_iter().map(|parts| {
             let handlers_to = if parts.queue.is_some() { None } else { only_queue.clone() };
             Lane::new(&parts.name, parts.provider.0, parts.queue, handlers_to)
@@ -177,12 +188,13 @@ impl Manager {
                 let queue = queue.start(&setup).await.map_err(failed)?;
                 self.providers.push(queue.provider());
                 self.lanes.push(LaneParts { name: name.clone(), provider: queue.provider(), queue: Some(queue.clone()) });
-                self.queues.0.insert(name, queue);
+                self.queues.push(OpenQueue::new(name, kind, queue, setup.ids()));
             }
             Source::Link(provider, into) => {
                 if let Some(source) = self.start_source(&name, provider, &setup).await.map_err(failed)?
-                    && let Some(queue) = self.queues.0.get(&into).cloned()
+                    && let Some(queue) = self.queues.iter().find(|queue| queue.name() == into)
                 {
+                    let queue = queue.handle().clone();
                     self.links.push(Link { name, source, queue, queue_name: into, random: self.rulebook.random.clone() });
                 }
             }
@@ -216,13 +228,14 @@ impl Manager {
         let setup = Setup { concurrency, ..self.setup(&name, base) };
         let worker = worker.start(&setup).await.map_err(|error| StartError { role: "worker", name: name.clone(), kind, error })?;
         self.workers.push(worker.clone());
-        let queues = self.queues.clone();
+        let client = self.client();
         let services = Services {
             worker: name.clone(),
+            clock: self.rulebook.clock.clone(),
             ids: Ids::new(self.rulebook.clock.clone(), self.rulebook.random.clone()),
             enqueue: Box::new(move |job, queue| {
-                let queues = queues.clone();
-                Box::pin(async move { queues.enqueue(job, queue.as_deref()).await })
+                let client = client.clone();
+                Box::pin(async move { enqueue(&client, job, queue.as_deref()).await })
             }),
         };
         self.pools.push(Pool { job_type: name.into(), worker, free: concurrency, timeout, retry, services: Arc::new(services) });
@@ -244,51 +257,25 @@ impl Manager {
     }
 }
 
+/// Puts a job of a job into the named queue, or the only one.
+async fn enqueue(client: &Client, job: Arc<Job>, queue: Option<&str>) -> Result<JobId, ProviderError> {
+    let accept = async {
+        let queue = queue.map_or_else(|| client.only_queue(), |name| client.queue(name))?;
+        queue.accept(std::slice::from_ref(&job)).await
+    };
+    match accept.await {
+        Ok(()) => Ok(job.id.clone()),
+        Err(ClientError::Store { error, .. }) => Err(error),
+        Err(error) => Err(ProviderError::Unsupported(error.to_string())),
+    }
+}
+
 fn closed(role: &str, result: Result<anyhow::Result<()>, tokio::time::error::Elapsed>) {
     match result {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(target: "goworker::manager", "a {role} did not close: {error:#}"),
         Err(_) => tracing::warn!(target: "goworker::manager", "a {role} did not close in time"),
     }
-}
-
-/// The queues of a configuration, by name.
-#[derive(Debug, Clone, Default)]
-struct Queues(BTreeMap<String, QueueHandle>);
-
-impl Queues {
-    /// Puts a job into the named queue, or the only one.
-    async fn enqueue(&self, job: Arc<Job>, name: Option<&str>) -> Result<JobId, ProviderError> {
-        let queue = match name {
-            Some(name) => self.0.get(name).ok_or_else(|| unsupported(format!("there is no queue `{name}`; {}", self.known())))?,
-            None => self.only()?.1,
-        };
-        let id = job.id.clone();
-        match queue.enqueue(&[job], None).await?.first() {
-            Some(Enqueued::Conflict) => Err(unsupported(format!("another job with the id `{id}` is in the queue"))),
-            _ => Ok(id),
-        }
-    }
-
-    fn only(&self) -> Result<(&String, &QueueHandle), ProviderError> {
-        let mut all = self.0.iter();
-        match (all.next(), all.next()) {
-            (Some(only), None) => Ok(only),
-            (None, _) => {
-                Err(unsupported("the configuration has no queue; add one, such as \"jobs\": sqlite(path: \"goworker.db\")".to_owned()))
-            }
-            (Some(_), Some(_)) => Err(unsupported(format!("say which queue; {}", self.known()))),
-        }
-    }
-
-    fn known(&self) -> String {
-        let names: Vec<String> = self.0.keys().map(|name| format!("`{name}`")).collect();
-        if names.is_empty() { "there are none".to_owned() } else { format!("there are {}", names.join(", ")) }
-    }
-}
-
-fn unsupported(message: String) -> ProviderError {
-    ProviderError::Unsupported(message)
 }
 
 impl fmt::Debug for Link {

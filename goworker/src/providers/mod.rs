@@ -1,5 +1,5 @@
 //! The providers that come with goworker. They use what every plugin may use, and nothing else.
 
 mod folder;
-pub(crate) mod memory;
+mod memory;
 mod sqlite;

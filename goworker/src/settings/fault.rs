@@ -6,14 +6,22 @@ use super::source::{SourceText, Span};
 #[derive(Debug)]
 pub(crate) struct Fault {
     pub(crate) span: Span,
+    /// From the value that was read to the part that is wrong: `backoff.max`, `[1].user`; empty if it is all of it.
+    pub(crate) path: String,
     pub(crate) error: ron::Error,
 }
 
 impl Fault {
     /// A fault that RON found while it read a part of the source.
     pub(super) fn of(source: &SourceText<'_>, part: &str, error: ron::error::SpannedError) -> Self {
-        Fault { span: source.span_of_error(part, &error), error: error.code }
+        Fault { span: source.span_of_error(part, &error), path: String::new(), error: error.code }
     }
+}
+
+/// A path that goes on: `retry` and `backoff`, `handlers` and `[1]`.
+pub(super) fn joined(path: &str, rest: &str) -> String {
+    let dot = if path.is_empty() || rest.is_empty() || rest.starts_with('[') { "" } else { "." };
+    format!("{path}{dot}{rest}")
 }
 
 /// A mistake of RON in the words of this program.
@@ -29,6 +37,7 @@ pub(crate) fn explain(error: &ron::Error) -> String {
         ron::Error::ExpectedFloat => "expected a number".to_owned(),
         ron::Error::ExpectedBoolean => "expected `true` or `false`".to_owned(),
         ron::Error::ExpectedArray => "expected a list: `[..]`".to_owned(),
+        ron::Error::ExpectedStructLike => "expected values in round brackets: `(..)`".to_owned(),
         ron::Error::ExpectedMap => "expected a map: `{ \"name\": value, .. }`".to_owned(),
         ron::Error::ExpectedComma => "a comma is missing before this".to_owned(),
         ron::Error::ExpectedMapColon => "a colon is missing before this".to_owned(),

@@ -3,16 +3,18 @@
 //! `#[provider]` and `#[worker]` implement [`Settings`] for the config struct that they generate. Fields are read one
 //! by one, so that one run tells all mistakes, each at its own place.
 
+mod access;
 mod diagnostic;
 mod fault;
 mod mask;
-mod nested;
 mod nodes;
 mod parts;
+mod passes;
 mod reader;
 mod secret;
 pub(crate) mod shown;
 mod source;
+mod stand_in;
 mod tokens;
 mod value;
 
@@ -21,12 +23,14 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 pub(crate) use diagnostic::{did_you_mean, suggest};
 pub(crate) use fault::{Fault, explain};
 pub(crate) use parts::{elements, extensions, fields};
+pub(crate) use passes::read;
 pub(crate) use reader::Notes;
 pub(crate) use source::{Readable, SourceText, Span, Variables, process_variables};
 pub(crate) use tokens::{Kind, Unbalanced, pairs, tokens, unclosed_text};
-pub(crate) use value::read;
 
 pub use diagnostic::{Diagnostic, Report, Severity};
+#[doc(hidden)]
+pub use reader::AsSetting;
 pub use reader::{Reader, Setting};
 pub use secret::Secret;
 

@@ -3,10 +3,9 @@
 use std::env::VarError;
 use std::path::PathBuf;
 
-use ron::value::RawValue;
 use serde::Deserialize;
 
-use super::parts::parse;
+use super::parts::{self, parse};
 use super::value::Value;
 
 /// Text from outside of the file. Nothing that is said of it may quote it.
@@ -24,9 +23,15 @@ impl<'a, 's> Value<'a, 's> {
 
     /// The one argument, if this is `name(..)` with one.
     pub(super) fn argument(self, name: &str) -> Option<Value<'a, 's>> {
-        let arguments = self.call(name)?;
-        let (argument,) = parse(self.source, arguments, |ron| <(&'a RawValue,)>::deserialize(ron)).ok()?;
-        Some(self.of(argument))
+        Value { raw: self.call(name)?, ..self }.only()
+    }
+
+    /// The one value in brackets, if this is `(..)` with one.
+    pub(super) fn only(self) -> Option<Value<'a, 's>> {
+        match parts::tuple(self.source, self.raw).ok()?.as_slice() {
+            [raw] => Some(Value { raw, ..self }),
+            _ => None,
+        }
     }
 
     /// What the environment gives, if this is `env("X")` or `env("X", "default")`.

@@ -1,11 +1,13 @@
 //! Takes a part of a config apart into smaller ones, each as raw text that is borrowed from the file.
 
+use std::marker::PhantomData;
+
 use ron::value::RawValue;
-use serde::de::{self, Deserialize, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor};
+use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor};
 
 use super::fault::Fault;
 use super::source::{SourceText, Span};
-use super::tokens::tokens;
+use super::tokens::{Kind, tokens};
 
 /// One `name: value`, with the value as raw text.
 #[derive(Debug)]
@@ -18,11 +20,11 @@ pub(crate) struct Part<'a> {
 }
 
 /// The fields of `( a: 1, b: 2 )` or `{ "a": 1, "b": 2 }`. Empty text counts as `()`.
-pub(crate) fn fields<'a>(source: &'a SourceText<'a>, raw: &'a str) -> Result<Vec<Part<'a>>, Fault> {
+pub(crate) fn fields<'a>(source: &SourceText<'_>, raw: &'a str) -> Result<Vec<Part<'a>>, Fault> {
     if tokens(raw).is_empty() {
         return Ok(Vec::new());
     }
-    let fields = parse(source, raw, |ron| de::Deserializer::deserialize_any(ron, Fields)).map_err(|mut fault| {
+    let fields = parse(source, raw, |ron| ron.deserialize_any(Pairs::default())).map_err(|mut fault| {
         if !matches!(fault.error, ron::Error::Message(_) | ron::Error::InvalidValueForType { .. }) {
             return fault;
         }
@@ -31,10 +33,10 @@ pub(crate) fn fields<'a>(source: &'a SourceText<'a>, raw: &'a str) -> Result<Vec
         fault
     })?;
     let part = |(name, value): (Name<'a>, &'a RawValue)| {
-        let raw = value.trim().get_ron();
+        let raw = text(value);
         let name_span = name.place.map_or_else(|| word_before(source, raw), |place| source.span(place));
-        let name_text = name.text.unwrap_or_else(|| source.text[name_span.clone()].to_owned());
-        Part { name: name_text, is_bare: name.is_bare, name_span, raw }
+        let written = name.text.unwrap_or_else(|| source.text[name_span.clone()].to_owned());
+        Part { name: written, is_bare: name.is_bare, name_span, raw }
     };
     Ok(fields.into_iter().map(part).collect())
 }
@@ -46,10 +48,30 @@ fn word_before(source: &SourceText<'_>, raw: &str) -> Span {
     before.len().checked_sub(2).map_or(value..value, |name| before[name].span.clone())
 }
 
+/// Whether this is `(name: value, ..)`, and not `(value, ..)`.
+pub(super) fn has_names(raw: &str) -> bool {
+    let words = tokens(raw);
+    matches!(words.get(1..3), Some([name, colon]) if name.kind == Kind::Word && &raw[colon.span.clone()] == ":")
+}
+
+/// The entries of `{ a: 1, b: 2 }`, whatever the keys are.
+pub(super) fn entries<'a>(source: &SourceText<'_>, raw: &'a str) -> Result<Vec<(&'a str, &'a str)>, Fault> {
+    let pairs = parse(source, raw, |ron| ron.deserialize_map(Pairs::<&RawValue>::default()))?;
+    Ok(pairs.into_iter().map(|(key, value)| (text(key), text(value))).collect())
+}
+
 /// The elements of `[a, b]`, each as raw text.
-pub(crate) fn elements<'a>(source: &'a SourceText<'a>, raw: &'a str) -> Result<Vec<&'a str>, Fault> {
-    let elements = parse(source, raw, |ron| Vec::<&RawValue>::deserialize(ron))?;
-    Ok(elements.into_iter().map(|element| element.trim().get_ron()).collect())
+pub(crate) fn elements<'a>(source: &SourceText<'_>, raw: &'a str) -> Result<Vec<&'a str>, Fault> {
+    parse(source, raw, |ron| ron.deserialize_seq(Elements))
+}
+
+/// The elements of `(a, b)`, each as raw text.
+pub(super) fn tuple<'a>(source: &SourceText<'_>, raw: &'a str) -> Result<Vec<&'a str>, Fault> {
+    parse(source, raw, |ron| ron.deserialize_tuple(0, Elements))
+}
+
+fn text(raw: &RawValue) -> &str {
+    raw.trim().get_ron()
 }
 
 /// The extensions that the file turns on.
@@ -72,10 +94,17 @@ pub(super) fn parse<'a, T>(
     Ok(value)
 }
 
-struct Fields;
+/// Takes names or keys, and values as raw text.
+struct Pairs<K>(PhantomData<K>);
 
-impl<'de> Visitor<'de> for Fields {
-    type Value = Vec<(Name<'de>, &'de RawValue)>;
+impl<K> Default for Pairs<K> {
+    fn default() -> Self {
+        Pairs(PhantomData)
+    }
+}
+
+impl<'de, K: Deserialize<'de>> Visitor<'de> for Pairs<K> {
+    type Value = Vec<(K, &'de RawValue)>;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("named values: `(name: value, ..)`")
@@ -91,11 +120,29 @@ impl<'de> Visitor<'de> for Fields {
         }
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut fields = Vec::new();
-        while let Some(name) = map.next_key()? {
-            fields.push((name, map.next_value()?));
+        let mut pairs = Vec::new();
+        while let Some(key) = map.next_key()? {
+            pairs.push((key, map.next_value()?));
         }
-        Ok(fields)
+        Ok(pairs)
+    }
+}
+
+/// Takes the values of a list as raw text.
+struct Elements;
+
+impl<'de> Visitor<'de> for Elements {
+    type Value = Vec<&'de str>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("values")
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut elements = Vec::new();
+        while let Some(raw) = seq.next_element()? {
+            elements.push(text(raw));
+        }
+        Ok(elements)
     }
 }
 

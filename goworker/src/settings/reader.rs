@@ -9,12 +9,13 @@ use std::rc::Rc;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
+use super::Field;
 use super::diagnostic::{Diagnostic, Severity, suggest};
-use super::fault::{Fault, expected_words, explain};
+use super::fault::{Fault, expected_words, explain, joined};
 use super::parts::{self, Part};
+use super::passes::read;
 use super::secret::may_hold_secret;
 use super::source::{SourceText, Span};
-use super::value;
 
 /// What a setting can be: whatever serde and schemars can read and describe.
 #[diagnostic::on_unimplemented(
@@ -26,6 +27,39 @@ pub trait Setting: DeserializeOwned + JsonSchema + 'static {}
 
 #[diagnostic::do_not_recommend]
 impl<T: DeserializeOwned + JsonSchema + 'static> Setting for T {}
+
+/// The way of the macros to a setting. The traits behind it are no part of it, so that a type which is no setting is told
+/// once, at its own place.
+#[diagnostic::on_unimplemented(
+    message = "a config cannot hold a `{Self}`",
+    label = "not a type for a setting",
+    note = "derive `serde::Deserialize` and `schemars::JsonSchema` for `{Self}`, or mark the field `#[state]`"
+)]
+pub trait AsSetting: Sized {
+    /// [`Field::new`].
+    fn field(name: &'static str, rust_type: &'static str, doc: &'static str) -> Field;
+
+    /// [`Reader::required`].
+    fn required(reader: &mut Reader<'_>, name: &'static str) -> Option<Self>;
+
+    /// [`Reader::optional`].
+    fn optional(reader: &mut Reader<'_>, name: &'static str, default: impl FnOnce() -> Self) -> Option<Self>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Setting> AsSetting for T {
+    fn field(name: &'static str, rust_type: &'static str, doc: &'static str) -> Field {
+        Field::new::<T>(name, rust_type, doc)
+    }
+
+    fn required(reader: &mut Reader<'_>, name: &'static str) -> Option<T> {
+        reader.required(name)
+    }
+
+    fn optional(reader: &mut Reader<'_>, name: &'static str, default: impl FnOnce() -> T) -> Option<T> {
+        reader.optional(name, default)
+    }
+}
 
 /// The fields of one config entry, taken one by one. What stays untaken is a mistake too.
 pub struct Reader<'a> {
@@ -63,7 +97,7 @@ impl<'a> Reader<'a> {
             Ok(fields) => fields.into_iter().for_each(|part| reader.add(part)),
             Err(fault) => {
                 reader.is_broken = true;
-                reader.note_fault(reader.path.clone(), raw, fault);
+                reader.note_fault(reader.path.clone(), fault);
             }
         }
         reader
@@ -168,13 +202,13 @@ impl<'a> Reader<'a> {
 
     /// Reads a value; a mistake in it is noted at its place.
     fn value<T: DeserializeOwned + 'static>(&mut self, name: &str, raw: &'a str) -> Option<T> {
-        match value::read::<T>(self.source, raw) {
+        match read::<T>(self.source, raw) {
             Ok(mut value) => {
                 resolve_paths(&mut value, &self.source.base);
                 Some(value)
             }
-            Err(fault) => {
-                self.note_fault(self.path_to(name), raw, fault);
+            Err(faults) => {
+                faults.into_iter().for_each(|fault| self.fault(name, fault));
                 None
             }
         }
@@ -220,8 +254,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Notes a mistake in the value of a field.
-    pub(crate) fn fault(&self, name: &str, raw: &str, fault: Fault) {
-        self.note_fault(self.path_to(name), raw, fault);
+    pub(crate) fn fault(&self, name: &str, fault: Fault) {
+        self.note_fault(joined(&self.path_to(name), &fault.path), fault);
     }
 
     /// Where the value of a field stands; the entry itself if it is not given.
@@ -230,7 +264,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn path_to(&self, name: &str) -> String {
-        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+        joined(&self.path, name)
     }
 
     pub(crate) fn error(&self, name: &str, span: Span, message: String, help: Option<String>) {
@@ -245,10 +279,10 @@ impl<'a> Reader<'a> {
         Diagnostic::new(self.source, severity, &self.path_to(name), span, message, help)
     }
 
-    fn note_fault(&self, path: String, raw: &str, fault: Fault) {
+    fn note_fault(&self, path: String, fault: Fault) {
         let help = match expected_words(&fault.error) {
             Some((found, known)) => Some(suggest(found, "known here", known)),
-            None => misread(raw),
+            None => misread(&self.source.text[fault.span.clone()]),
         };
         self.note(Diagnostic::new(self.source, Severity::Error, &path, fault.span, explain(&fault.error), help));
     }

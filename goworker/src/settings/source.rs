@@ -59,7 +59,8 @@ impl<'a> SourceText<'a> {
             text: &readable.text,
             original,
             blanks: &readable.blanks,
-            base: path.parent().map(Path::to_owned).unwrap_or_default(),
+            // The parent of a bare name is empty, and no folder has an empty name.
+            base: path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new(".")).to_owned(),
             extensions: Extensions::IMPLICIT_SOME,
             variables,
             secrets: RefCell::default(),

@@ -3,48 +3,43 @@
 //! RON gives every value as raw text first, borrowed from the file. So `env` and `secret` are seen as what they are,
 //! never as text to be replaced, and a mistake deep inside a value is told at its own place.
 
-use std::cell::RefCell;
 use std::str::FromStr;
 
-use ron::value::RawValue;
-use serde::de::{Deserialize, DeserializeOwned, Deserializer, IntoDeserializer, Visitor, value::StringDeserializer};
+use serde::de::{Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, Visitor, value::StringDeserializer};
 
 use super::fault::Fault;
-use super::nested::Nested;
 use super::nodes::Given;
-use super::parts::parse;
+use super::parts::{has_names, parse};
+use super::passes::Pass;
 use super::secret::SECRET;
 use super::source::{SourceText, Span};
-
-/// Reads `raw`, a part of the source, as `T`.
-pub(crate) fn read<'a, T: Deserialize<'a>>(source: &'a SourceText<'a>, raw: &'a str) -> Result<T, Fault> {
-    let place = RefCell::new(None);
-    T::deserialize(Value { source, raw, place: &place })
-        .map_err(|error| Fault { span: place.take().unwrap_or_else(|| source.span(raw)), error })
-}
 
 /// One value of the source.
 #[derive(Clone, Copy)]
 pub(super) struct Value<'a, 's> {
     pub(super) source: &'s SourceText<'s>,
     pub(super) raw: &'a str,
-    /// The place of the first fault: nested values fail before those they are in.
-    place: &'s RefCell<Option<Span>>,
+    pub(super) pass: &'s Pass,
 }
 
-impl<'a, 's> Value<'a, 's> {
-    /// A part of this value.
-    pub(super) fn of(self, raw: &'a RawValue) -> Self {
-        Value { raw: raw.trim().get_ron(), ..self }
-    }
-
+impl<'a> Value<'a, '_> {
     pub(super) fn span(self) -> Span {
         self.source.span(self.raw)
     }
 
-    /// Notes the place of a fault, if a part has not failed before.
-    pub(super) fn fail(self, span: Span, error: ron::Error) -> ron::Error {
-        self.place.borrow_mut().get_or_insert(span);
+    /// Reads this as the part of another value to which `step` leads.
+    pub(super) fn part<S: DeserializeSeed<'a>>(self, step: &str, seed: S) -> Result<S::Value, ron::Error> {
+        seed.deserialize(self).map_err(|error| {
+            // What a type says of a value that it has read (`try_from`) comes without a place.
+            let error = self.fail(self.span(), error);
+            self.pass.within(step);
+            error
+        })
+    }
+
+    /// Notes that this cannot be read because of what is at `place`, if a part of it has not failed before.
+    pub(super) fn fail(self, place: Span, error: ron::Error) -> ron::Error {
+        self.pass.fail(self.span(), place);
         error
     }
 
@@ -54,32 +49,30 @@ impl<'a, 's> Value<'a, 's> {
 
     /// Reads the value by RON.
     fn by_ron<T>(self, read: impl FnOnce(&mut ron::Deserializer<'a>) -> Result<T, ron::Error>) -> Result<T, ron::Error> {
-        parse(self.source, self.raw, read).map_err(|Fault { span, error }| {
-            let span = match error {
-                // RON stands at the word.
-                ron::Error::NoSuchStructField { .. } | ron::Error::NoSuchEnumVariant { .. } | ron::Error::DuplicateStructField { .. } => {
-                    span
-                }
-                // What is missing is nowhere; what misses it begins with its name or its bracket.
-                ron::Error::MissingStructField { .. } => self.source.span(self.head()),
-                _ => self.span(),
-            };
-            self.fail(span, error)
-        })
+        parse(self.source, self.raw, read).map_err(|Fault { error, .. }| self.fail(self.span(), error))
     }
 
-    fn head(self) -> &'a str {
-        let name = self.raw.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(self.raw.len());
-        &self.raw[..self.raw.ceil_char_boundary(name.max(1))]
-    }
-
-    /// Reads a value that has parts by RON, which the environment cannot give.
-    fn compound<T>(self, read: impl FnOnce(&mut ron::Deserializer<'a>) -> Result<T, ron::Error>) -> Result<T, ron::Error> {
+    /// The value if it is in the file. One that has parts cannot come from elsewhere.
+    fn written(self) -> Result<Self, ron::Error> {
         self.no_secret()?;
         match self.environment()? {
             Some(given) => Err(self.error(format!("{} is text, and a list or a block is needed here", given.from))),
-            None => self.by_ron(read),
+            None => Ok(self),
         }
+    }
+
+    /// The value without the name of its type: a struct may be written with it.
+    fn unnamed(self, name: &str) -> Self {
+        match self.call(name) {
+            Some(raw) if !name.is_empty() => Value { raw, ..self },
+            _ => self,
+        }
+    }
+
+    /// What misses a field begins with its bracket.
+    fn bracket(self) -> Span {
+        let start = self.span().start;
+        start..start + self.raw.chars().next().map_or(0, char::len_utf8)
     }
 
     /// Reads text, from wherever.
@@ -152,7 +145,16 @@ impl<'a> Deserializer<'a> for Value<'a, '_> {
     }
 
     fn deserialize_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, ron::Error> {
-        self.text(visitor, |ron, visitor| ron.deserialize_any(Nested { value: self, visitor }))
+        match self.raw.as_bytes().first() {
+            Some(b'[') => self.list(visitor),
+            Some(b'{') => self.map(visitor),
+            Some(b'(') if has_names(self.raw) => self.structure(self.bracket(), visitor),
+            Some(b'(') if self.raw.len() > 2 => self.tuple(usize::MAX, visitor),
+            _ => match self.argument("Some") {
+                Some(inner) => visitor.visit_some(inner),
+                None => self.text(visitor, |ron, visitor| ron.deserialize_any(visitor)),
+            },
+        }
     }
 
     fn deserialize_str<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, ron::Error> {
@@ -188,7 +190,7 @@ impl<'a> Deserializer<'a> for Value<'a, '_> {
 
     fn deserialize_enum<V: Visitor<'a>>(
         self,
-        name: &'static str,
+        _: &'static str,
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, ron::Error> {
@@ -198,65 +200,60 @@ impl<'a> Deserializer<'a> for Value<'a, '_> {
                 let word: StringDeserializer<ron::Error> = text.into_deserializer();
                 visitor.visit_enum(word).map_err(|_| self.error(format!("{from} is none of `{}`", variants.join("`, `"))))
             }
-            None => self.by_ron(|ron| ron.deserialize_enum(name, variants, Nested { value: self, visitor })).map_err(|error| match error {
-                ron::Error::ExpectedIdentifier => {
-                    ron::Error::Message(format!("expected one of `{}`, without quotes", variants.join("`, `")))
-                }
-                _ => error,
-            }),
+            None if self.word().0.is_empty() => Err(self.error(format!("expected one of `{}`, without quotes", variants.join("`, `")))),
+            None => self.variant(visitor),
         }
     }
 
     fn deserialize_seq<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, ron::Error> {
-        self.compound(|ron| ron.deserialize_seq(Nested { value: self, visitor }))
+        self.written()?.list(visitor)
     }
 
     fn deserialize_tuple<V: Visitor<'a>>(self, len: usize, visitor: V) -> Result<V::Value, ron::Error> {
-        self.compound(|ron| ron.deserialize_tuple(len, Nested { value: self, visitor }))
+        self.written()?.tuple(len, visitor)
     }
 
     fn deserialize_tuple_struct<V: Visitor<'a>>(self, name: &'static str, len: usize, visitor: V) -> Result<V::Value, ron::Error> {
-        self.compound(|ron| ron.deserialize_tuple_struct(name, len, Nested { value: self, visitor }))
+        self.written()?.unnamed(name).tuple(len, visitor)
     }
 
     fn deserialize_map<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, ron::Error> {
-        self.compound(|ron| {
-            let visitor = Nested { value: self, visitor };
-            // `(name: value)` is a map too, whose names are plain words.
-            if self.raw.starts_with('(') { ron.deserialize_any(visitor) } else { ron.deserialize_map(visitor) }
-        })
+        let value = self.written()?;
+        // `(name: value)` is a map too, whose names are plain words.
+        if value.raw.starts_with('(') { value.structure(value.bracket(), visitor) } else { value.map(visitor) }
     }
 
     fn deserialize_struct<V: Visitor<'a>>(
         self,
         name: &'static str,
-        fields: &'static [&'static str],
+        _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, ron::Error> {
-        self.compound(|ron| ron.deserialize_struct(name, fields, Nested { value: self, visitor }))
+        let value = self.written()?.unnamed(name);
+        value.structure(value.bracket(), visitor)
     }
 
     fn deserialize_bytes<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, ron::Error> {
-        self.compound(|ron| ron.deserialize_bytes(visitor))
+        self.written()?.by_ron(|ron| ron.deserialize_bytes(visitor))
     }
 
     fn deserialize_byte_buf<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, ron::Error> {
-        self.compound(|ron| ron.deserialize_byte_buf(visitor))
+        self.written()?.by_ron(|ron| ron.deserialize_byte_buf(visitor))
     }
 
     fn deserialize_unit<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, ron::Error> {
-        self.compound(|ron| ron.deserialize_unit(visitor))
+        self.written()?.by_ron(|ron| ron.deserialize_unit(visitor))
     }
 
     fn deserialize_unit_struct<V: Visitor<'a>>(self, name: &'static str, visitor: V) -> Result<V::Value, ron::Error> {
-        self.compound(|ron| ron.deserialize_unit_struct(name, visitor))
+        self.written()?.by_ron(|ron| ron.deserialize_unit_struct(name, visitor))
     }
 
     fn deserialize_identifier<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, ron::Error> {
-        self.compound(|ron| ron.deserialize_identifier(visitor))
+        self.written()?.by_ron(|ron| ron.deserialize_identifier(visitor))
     }
 
     fn deserialize_ignored_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, ron::Error> {
-        self.compound(|ron| ron.deserialize_ignored_any(visitor))
+        visitor.visit_unit()
     }
 }

@@ -31,8 +31,9 @@ impl Worker for File {
         Ok(())
     }
 
-    async fn work(&self, job: &Job, _ctx: &Context) -> WorkResult {
+    async fn work(&self, job: &Job, ctx: &Context) -> WorkResult {
         let writer = self.writer.as_ref().context("the file is not open: `init` was not called")?;
+        let _under_way = ctx.foreign_work().await;
         writer.append(job).await?;
         Ok(Output::none())
     }
@@ -196,7 +197,7 @@ fn open_at_a_new_line(path: &Path) -> io::Result<Handle> {
         }
         return Ok(file);
     }
-    let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    let folder = path.parent().unwrap_or(path);
     Handle::open(folder)?.sync_all()?;
     Ok(file)
 }

@@ -24,9 +24,8 @@ pub(super) struct DescribeArgs {
 }
 
 impl DescribeArgs {
-    pub(super) fn execute(self) -> Result<(), Fault> {
-        let registry = Registry::linked();
-        let found = find(&registry, &self.kind).map_err(Fault::Failed)?;
+    pub(super) fn execute(self, registry: &Registry) -> Result<(), Fault> {
+        let found = find(registry, &self.kind).map_err(Fault::Failed)?;
         match self.format {
             Format::Text => {
                 let texts: Vec<String> = found.into_iter().map(text).collect();
@@ -47,7 +46,7 @@ fn find<'a>(registry: &'a Registry, kind: &str) -> Result<Vec<&'a Registration>,
     let hint = did_you_mean(kind, names).unwrap_or_else(|| "`goworker list` shows all kinds".to_owned());
     let kind = super::escape::line(kind);
     Err(format!(
-        "this binary has no provider or worker `{kind}`; {hint}\nIf it is a plugin: is its crate in the binary? Its main file has to say `use its_crate as _;`"
+        "this binary has no provider or worker `{kind}`; {hint}\nIf it is a plugin: is its crate in the binary? Its main file has to say `goworker::plugins![its_crate];`"
     ))
 }
 
@@ -145,7 +144,7 @@ pub(super) mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::registry::Origin;
+    use crate::registry::{Origin, Stability};
     use crate::retry::Backoff;
     use crate::settings::Field;
     use crate::units::{Dur, Size};
@@ -164,7 +163,17 @@ pub(super) mod tests {
     }
 
     pub(in crate::cli) fn registry() -> Registry {
-        let kind = |kind, role, doc, fields| Registration { kind, role, doc, origin: ORIGIN, fields, build: |_| None };
+        let kind = |kind, role, doc, fields| Registration {
+            kind,
+            role,
+            doc,
+            origin: ORIGIN,
+            since: None,
+            stability: Stability::Stable,
+            fields,
+            params: || None,
+            build: |_| None,
+        };
         Registry::empty()
             .with(kind("resize", Role::Worker, "Resizes a picture. Keeps its shape.\n\nFor every format.", fields))
             .with(kind("http", Role::Provider, "Takes jobs by HTTP.", Vec::new))

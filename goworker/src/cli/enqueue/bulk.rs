@@ -11,8 +11,8 @@ use tokio::sync::mpsc;
 
 use super::Warnings;
 use crate::cli::fault::Fault;
-use crate::cli::queues::OpenQueue;
 use crate::cli::{escape, terminal};
+use crate::client::OpenQueue;
 use crate::job::{Ids, Job, JobError, Parsed};
 use crate::queue::{Enqueued, MAX_BULK};
 
@@ -164,8 +164,8 @@ impl<P: FnMut(&str) -> Result<(), Fault>> Bulk<'_, P> {
     /// Stores one batch. The jobs before a bad line are stored before it is told.
     async fn store(&mut self, batch: Batch) -> Result<(), Fault> {
         if let Some(first) = batch.numbers.first() {
-            let answers = self.queue.handle.enqueue(&batch.jobs, None).await;
-            let answers = answers.map_err(|error| self.stopped(Fault::store(&self.queue.name, &error), *first))?;
+            let answers = self.queue.handle().enqueue(&batch.jobs, None).await;
+            let answers = answers.map_err(|error| self.stopped(Fault::store(self.queue.name(), &error), *first))?;
             self.note(&batch, &answers)?;
         }
         self.progress.set_position(batch.position);
@@ -204,7 +204,7 @@ impl<P: FnMut(&str) -> Result<(), Fault>> Bulk<'_, P> {
     /// The fault, and how far it went before.
     fn stopped(&self, fault: Fault, line: u64) -> Fault {
         self.progress.finish_and_clear();
-        let before = format!("stopped before line {line}: {}", self.tally.told(&self.queue.name));
+        let before = format!("stopped before line {line}: {}", self.tally.told(self.queue.name()));
         match fault {
             Fault::Failed(message) => Fault::Failed(format!("{message}\n{before}")),
             Fault::Unavailable(message) => Fault::Unavailable(format!("{message}\n{before}")),
@@ -214,7 +214,7 @@ impl<P: FnMut(&str) -> Result<(), Fault>> Bulk<'_, P> {
 
     fn finish(self) -> Result<(), Fault> {
         self.progress.finish_and_clear();
-        terminal::note(&self.tally.told(&self.queue.name));
+        terminal::note(&self.tally.told(self.queue.name()));
         if self.tally.conflicts > 0 { Err(Fault::Told) } else { Ok(()) }
     }
 }
@@ -254,8 +254,11 @@ fn progress(length: Option<u64>) -> ProgressBar {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
-    use crate::plugin::AnyQueue;
+    use crate::config::{Config, Source};
+    use crate::registry::Registry;
 
     fn lines(text: &str) -> Vec<Line> {
         let mut lines = Vec::new();
@@ -317,8 +320,10 @@ mod tests {
     }
 
     async fn queue() -> OpenQueue {
-        let queue = AnyQueue(Box::new(crate::providers::memory::Memory::default()));
-        OpenQueue { name: "jobs".into(), kind: "memory", handle: queue.start(&crate::provider::Setup::new("jobs", ".")).await.unwrap() }
+        let text = r#"(providers: { "jobs": memory() }, workers: { "a": file(path: "a.jsonl") })"#;
+        let mut config = Config::parse(text, Path::new("c.ron"), &Registry::linked()).unwrap().config;
+        let Some(Source::Queue(queue)) = config.providers.pop().map(|entry| entry.source) else { panic!("it is a queue") };
+        OpenQueue::new("jobs".into(), "memory", queue.start(&crate::provider::Setup::new("jobs", ".")).await.unwrap(), Ids::system())
     }
 
     #[tokio::test]

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 
 use super::fault::Fault;
 use super::load::ConfigArg;
-use super::queues::{self, Choice};
+use super::queues::{self, Absent, Choice};
+use crate::registry::Registry;
 use warnings::Warnings;
 
 /// Put jobs into a queue
@@ -38,7 +39,7 @@ pub(super) struct EnqueueArgs {
 }
 
 impl EnqueueArgs {
-    pub(super) fn execute(self) -> Result<(), Fault> {
+    pub(super) fn execute(self, registry: &Registry) -> Result<(), Fault> {
         let work = match (self.job, self.file) {
             (Some(job), _) => Work::One(Box::new(job.into_job()?)),
             (None, Some(path)) => Work::Bulk(bulk::Source::open(path)?),
@@ -46,10 +47,10 @@ impl EnqueueArgs {
                 return Err(Fault::Usage("what is to be enqueued? give a job with `--type`, or a file of jobs with `--file`".into()));
             }
         };
-        let config = self.config.load()?;
+        let config = self.config.load(registry)?;
         let choice = self.into.as_deref().map_or(Choice::Only { option: "--into" }, Choice::Named);
         let warnings = Warnings::new(&config);
-        queues::with(config, choice, async |queues| {
+        queues::with(config, choice, Absent::IsMade, async |queues| {
             // The choice was for one queue.
             let [queue] = queues else { return Ok(()) };
             match work {

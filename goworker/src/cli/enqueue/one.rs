@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::Warnings;
 use crate::cli::fault::Fault;
-use crate::cli::queues::OpenQueue;
 use crate::cli::{escape, terminal};
+use crate::client::OpenQueue;
 use crate::job::{Ids, Job, JobId, Params};
 use crate::queue::Enqueued;
 use crate::units::Dur;
@@ -77,12 +77,12 @@ pub(super) async fn enqueue(job: Job, queue: &OpenQueue, mut warnings: Warnings)
         terminal::warning(&warning);
     }
     let id = job.id.clone();
-    let answers = queue.handle.enqueue(&[Arc::new(job)], None).await.map_err(|error| Fault::store(&queue.name, &error))?;
+    let answers = queue.handle().enqueue(&[Arc::new(job)], None).await.map_err(|error| Fault::store(queue.name(), &error))?;
     match answers.as_slice() {
         [Enqueued::Conflict] => {
-            return Err(Fault::Failed(format!("queue `{}` has another job with the id `{id}`; nothing was enqueued", queue.name)));
+            return Err(Fault::Failed(format!("queue `{}` has another job with the id `{id}`; nothing was enqueued", queue.name())));
         }
-        [Enqueued::Exists] => terminal::note(&format!("queue `{}` has this job already; nothing was enqueued", queue.name)),
+        [Enqueued::Exists] => terminal::note(&format!("queue `{}` has this job already; nothing was enqueued", queue.name())),
         _ => {}
     }
     terminal::print(&format!("{id}\n"))

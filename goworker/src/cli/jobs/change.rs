@@ -3,11 +3,13 @@
 use super::distinct;
 use crate::cli::fault::Fault;
 use crate::cli::load::ConfigArg;
-use crate::cli::queues::{self, Choice, OpenQueue};
+use crate::cli::queues::{self, Absent, Choice};
 use crate::cli::terminal;
+use crate::client::OpenQueue;
 use crate::job::JobId;
 use crate::provider::ProviderError;
 use crate::queue::{Change, Filter, MAX_BULK, State};
+use crate::registry::Registry;
 
 /// Which jobs to change.
 #[derive(Debug, clap::Args)]
@@ -38,10 +40,10 @@ pub(super) enum Verb {
 }
 
 impl ChangeJobs {
-    pub(super) fn execute(self, verb: Verb) -> Result<(), Fault> {
-        let config = self.config.load()?;
+    pub(super) fn execute(self, verb: Verb, registry: &Registry) -> Result<(), Fault> {
+        let config = self.config.load(registry)?;
         let choice = Choice::named_or_all(self.queue.as_deref());
-        queues::with(config, choice, async |queues| {
+        queues::with(config, choice, Absent::IsEmpty, async |queues| {
             if self.state.is_empty() {
                 change_by_id(verb, queues, &distinct(&self.ids)).await
             } else {
@@ -55,7 +57,7 @@ impl ChangeJobs {
 async fn change_all(verb: Verb, queues: &[OpenQueue], filter: &Filter) -> Result<(), Fault> {
     let mut tally = Tally::default();
     for queue in queues {
-        let records = queue.handle.list(filter).await.map_err(|error| Fault::store(&queue.name, &error))?;
+        let records = queue.list(filter).await?;
         let ids: Vec<JobId> = records.into_iter().map(|record| record.job.id.clone()).collect();
         // A job that has moved on since the list was made is no longer meant.
         tally.add(verb, queue, &ids, |change| matches!(change, Change::Refused(_) | Change::Absent)).await?;
@@ -73,7 +75,7 @@ async fn change_by_id(verb: Verb, queues: &[OpenQueue], ids: &[JobId]) -> Result
     for id in ids {
         let mut holders = Vec::new();
         for (index, queue) in queues.iter().enumerate() {
-            if queue.handle.get(id).await.map_err(|error| Fault::store(&queue.name, &error))?.is_some() {
+            if queue.get(id).await?.is_some() {
                 holders.push(index);
             }
         }
@@ -81,7 +83,7 @@ async fn change_by_id(verb: Verb, queues: &[OpenQueue], ids: &[JobId]) -> Result
             [] => tally.refuse(&format!("there is no job `{id}`")),
             [index] => by_queue[*index].push(id.clone()),
             several => {
-                let names: Vec<&str> = several.iter().map(|index| queues[*index].name.as_str()).collect();
+                let names: Vec<&str> = several.iter().map(|index| queues[*index].name()).collect();
                 tally.refuse(&format!("job `{id}` is in the queues {}; name one with `--queue`", names.join(", ")));
             }
         }
@@ -104,7 +106,7 @@ impl Tally {
     /// Changes jobs of one queue, in calls of a bounded size, and tells what became of each that is not `ignored`.
     async fn add(&mut self, verb: Verb, queue: &OpenQueue, ids: &[JobId], ignored: impl Fn(Change) -> bool) -> Result<(), Fault> {
         for ids in ids.chunks(MAX_BULK) {
-            let changes = verb.apply(queue, ids).await.map_err(|error| Fault::store(&queue.name, &error))?;
+            let changes = verb.apply(queue, ids).await.map_err(|error| Fault::store(queue.name(), &error))?;
             let mut printed = String::new();
             for (id, change) in ids.iter().zip(changes).filter(|(_, change)| !ignored(*change)) {
                 match change {
@@ -150,9 +152,9 @@ impl Tally {
 impl Verb {
     async fn apply(self, queue: &OpenQueue, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
         match self {
-            Verb::Retry => queue.handle.retry(ids).await,
-            Verb::Cancel => queue.handle.cancel(ids).await,
-            Verb::Delete => queue.handle.delete(ids).await,
+            Verb::Retry => queue.handle().retry(ids).await,
+            Verb::Cancel => queue.handle().cancel(ids).await,
+            Verb::Delete => queue.handle().delete(ids).await,
         }
     }
 

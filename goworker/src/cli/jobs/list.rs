@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use super::record::{Found, list_json};
 use crate::cli::fault::Fault;
-use crate::cli::queues::{self, Choice, OpenQueue};
+use crate::cli::queues::{self, Absent, Choice};
 use crate::cli::table::Table;
 use crate::cli::terminal::{self, Reader};
 use crate::cli::{Format, load, when};
+use crate::client::OpenQueue;
 use crate::clock::{Clock, Timestamp};
 use crate::queue::{Filter, State};
+use crate::registry::Registry;
 
 /// Which jobs to list.
 #[derive(Debug, clap::Args)]
@@ -39,14 +41,15 @@ pub(super) struct ListJobs {
 const ON_A_TERMINAL: usize = 100;
 
 impl ListJobs {
-    pub(super) fn execute(self) -> Result<(), Fault> {
+    pub(super) fn execute(self, registry: &Registry) -> Result<(), Fault> {
         let Some(file) = self.config else { return Err(Fault::Usage("which configuration? write `goworker jobs CONFIG`".into())) };
-        let config = load::load(&file)?;
+        let config = load::load(&file, registry)?;
         let reader = Reader::of_stdout();
         let bounded = self.limit.is_none() && self.format == Format::Text && matches!(reader, Reader::Person { .. });
         let limit = if bounded { Some(ON_A_TERMINAL) } else { self.limit };
         let filter = Filter { states: self.state, job_type: self.job_type, limit };
-        let found = queues::with(config, Choice::named_or_all(self.queue.as_deref()), async |queues| find(queues, &filter).await)?;
+        let choice = Choice::named_or_all(self.queue.as_deref());
+        let found = queues::with(config, choice, Absent::IsEmpty, async |queues| find(queues, &filter).await)?;
         match self.format {
             Format::Json => terminal::print_json(&list_json(&found)),
             Format::Text => {
@@ -64,8 +67,8 @@ impl ListJobs {
 async fn find(queues: &[OpenQueue], filter: &Filter) -> Result<Vec<Found>, Fault> {
     let mut found = Vec::new();
     for queue in queues {
-        let records = queue.handle.list(filter).await.map_err(|error| Fault::store(&queue.name, &error))?;
-        found.extend(records.into_iter().map(|record| Found { queue: queue.name.clone(), record }));
+        let records = queue.list(filter).await?;
+        found.extend(records.into_iter().map(|record| Found { queue: queue.name().to_owned(), record }));
     }
     if queues.len() > 1 {
         // Each queue's part is in order already, and stays so among equals.

@@ -11,6 +11,7 @@ use clap::{CommandFactory, Subcommand};
 
 use super::fault::Fault;
 use crate::job::JobId;
+use crate::registry::Registry;
 
 const USAGE: &str = "\
 goworker jobs [OPTIONS] <CONFIG>
@@ -56,17 +57,17 @@ fn distinct(ids: &[JobId]) -> Vec<JobId> {
 }
 
 impl JobsArgs {
-    pub(super) fn execute(self) -> Result<(), Fault> {
+    pub(super) fn execute(self, registry: &Registry) -> Result<(), Fault> {
         match (self.command, self.list) {
             (Some(_), Some(_)) => {
                 let message = "the options of a list do not go with `show`, `retry`, `cancel` or `delete`; give the file after the command";
                 Err(Fault::Clap(super::Cli::command().error(clap::error::ErrorKind::ArgumentConflict, message)))
             }
-            (Some(JobsCommand::Show(show)), None) => show.execute(),
-            (Some(JobsCommand::Retry(change)), None) => change.execute(change::Verb::Retry),
-            (Some(JobsCommand::Cancel(change)), None) => change.execute(change::Verb::Cancel),
-            (Some(JobsCommand::Delete(change)), None) => change.execute(change::Verb::Delete),
-            (None, Some(list)) => list.execute(),
+            (Some(JobsCommand::Show(show)), None) => show.execute(registry),
+            (Some(JobsCommand::Retry(change)), None) => change.execute(change::Verb::Retry, registry),
+            (Some(JobsCommand::Cancel(change)), None) => change.execute(change::Verb::Cancel, registry),
+            (Some(JobsCommand::Delete(change)), None) => change.execute(change::Verb::Delete, registry),
+            (None, Some(list)) => list.execute(registry),
             (None, None) => Err(Fault::Usage("which configuration? write `goworker jobs CONFIG`".into())),
         }
     }

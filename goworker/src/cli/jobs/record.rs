@@ -46,6 +46,7 @@ struct Line<'a> {
     state: State,
     queue: &'a str,
     attempt: u32,
+    crashes: u32,
     params: &'a crate::job::Params,
     output: Option<&'a RawValue>,
     error: Option<&'a str>,
@@ -61,7 +62,6 @@ struct Whole<'a> {
     #[serde(flatten)]
     line: Line<'a>,
     exit_code: Option<i32>,
-    crashes: u32,
     attempts: &'a [Attempt],
     job: &'a Job,
 }
@@ -75,6 +75,7 @@ impl<'a> From<&'a Found> for Line<'a> {
             state: record.state,
             queue,
             attempt: record.attempt,
+            crashes: record.crashes,
             params: &record.job.params,
             // An output is JSON by construction; embedded as it is, its numbers stay exact.
             output: record.output.json().and_then(|json| serde_json::from_str(json).ok()),
@@ -98,7 +99,6 @@ pub(super) fn whole_json(found: &[Found]) -> String {
         terminal::json_line(&Whole {
             line: Line::from(found),
             exit_code: found.record.failure.as_ref().and_then(|failure| failure.exit_code),
-            crashes: found.record.crashes,
             attempts: &found.record.attempts,
             job: &found.record.job,
         })

@@ -6,12 +6,14 @@ use super::distinct;
 use super::record::{Found, whole_json};
 use crate::cli::fault::Fault;
 use crate::cli::load::ConfigArg;
-use crate::cli::queues::{self, Choice, OpenQueue};
+use crate::cli::queues::{self, Absent, Choice};
 use crate::cli::terminal::{self, BOLD, DIM, RED};
 use crate::cli::{Format, escape, when};
+use crate::client::OpenQueue;
 use crate::clock::{Clock, Timestamp};
 use crate::job::JobId;
 use crate::outcome::{Attempt, Failure};
+use crate::registry::Registry;
 
 /// Show everything about jobs: arguments, output, each failed attempt with its error and last log lines
 #[derive(Debug, clap::Args)]
@@ -30,10 +32,10 @@ pub(super) struct ShowJobs {
 }
 
 impl ShowJobs {
-    pub(super) fn execute(self) -> Result<(), Fault> {
-        let config = self.config.load()?;
+    pub(super) fn execute(self, registry: &Registry) -> Result<(), Fault> {
+        let config = self.config.load(registry)?;
         let choice = Choice::named_or_all(self.queue.as_deref());
-        let (found, missing) = queues::with(config, choice, async |queues| find(queues, &self.ids).await)?;
+        let (found, missing) = queues::with(config, choice, Absent::IsEmpty, async |queues| find(queues, &self.ids).await)?;
         match self.format {
             Format::Json => terminal::print_json(&whole_json(&found))?,
             Format::Text => terminal::print(&render(&found, Clock::system().now()))?,
@@ -51,8 +53,8 @@ async fn find(queues: &[OpenQueue], ids: &[JobId]) -> Result<(Vec<Found>, Vec<Jo
     for id in distinct(ids) {
         let before = found.len();
         for queue in queues {
-            let record = queue.handle.get(&id).await.map_err(|error| Fault::store(&queue.name, &error))?;
-            found.extend(record.map(|record| Found { queue: queue.name.clone(), record }));
+            let record = queue.get(&id).await?;
+            found.extend(record.map(|record| Found { queue: queue.name().to_owned(), record }));
         }
         if found.len() == before {
             missing.push(id);

@@ -11,6 +11,7 @@ use super::load::ConfigArg;
 use super::terminal::{self, Reader};
 use crate::config::Config;
 use crate::manager::{Manager, Options, Stop, Summary};
+use crate::registry::Registry;
 
 /// Run jobs until stopped, or until there is nothing left to do
 #[derive(Debug, clap::Args)]
@@ -32,8 +33,8 @@ pub(super) struct RunArgs {
 }
 
 impl RunArgs {
-    pub(super) fn execute(self) -> Result<(), Fault> {
-        let config = self.config.load()?;
+    pub(super) fn execute(self, registry: &Registry) -> Result<(), Fault> {
+        let config = self.config.load(registry)?;
         let summary = supervise(config, self.until_idle)?;
         match self.format {
             Format::Text => terminal::print(&summary::text(&summary, Reader::of_stdout()))?,

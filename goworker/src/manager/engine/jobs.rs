@@ -177,7 +177,10 @@ impl Engine {
 
     /// Asks running jobs to stop, and sees to it that they do.
     pub(super) fn stop_jobs(&mut self, why: Why, select: impl Fn(&Running) -> bool) {
-        let ids: Vec<task::Id> = self.running.iter().filter(|(_, running)| select(running)).map(|(id, _)| *id).collect();
+        let mut chosen: Vec<_> = self.running.iter().filter(|(_, running)| select(running)).collect();
+        // The oldest first, and always in the same order.
+        chosen.sort_by_key(|(_, running)| (running.token, running.delivery.handle));
+        let ids: Vec<task::Id> = chosen.into_iter().map(|(id, _)| *id).collect();
         ids.into_iter().for_each(|id| self.stop_job(id, why));
     }
 

@@ -176,11 +176,13 @@ impl Engine {
                 return self.summary();
             }
             let next = self.timers.keys().next().map_or_else(|| Instant::now() + CENSUS, |(at, _)| *at);
+            // In one order, so that a run under virtual time is the same each time. Nothing starves: a turn handles all.
             tokio::select! {
+                biased;
+                Ok(()) = stop.changed() => {}
                 Some(ended) = self.jobs.join_next_with_id() => self.ended(ended),
                 Some(answer) = self.calls.join_next_with_id() => self.answered(answer),
                 () = tokio::time::sleep_until(next) => {}
-                Ok(()) = stop.changed() => {}
                 () = any_change(&mut self.links), if self.phase == Phase::Running => {}
             }
         }

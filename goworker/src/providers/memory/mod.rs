@@ -4,11 +4,13 @@
 
 mod entry;
 mod places;
+mod read;
 mod store;
 #[cfg(test)]
 mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use goworker::{
     Batch, Change, Clock, Cursor, Demand, Enqueued, Filter, Job, JobId, JobRecord, Provider, ProviderError, Queue, QueueStats, Renewal,
@@ -21,7 +23,7 @@ use self::store::Store;
 /// Keeps jobs in memory: fast, and gone when the process ends.
 #[provider(queue)]
 #[derive(Debug, Default)]
-pub(crate) struct Memory {
+pub(super) struct Memory {
     #[state]
     shared: Shared,
 }
@@ -133,6 +135,24 @@ impl Queue for Memory {
 
     async fn get(&self, id: &JobId) -> Result<Option<JobRecord>, ProviderError> {
         Ok(self.shared.now().0.get(id))
+    }
+
+    async fn wait(&self, id: &JobId) -> Result<Option<JobRecord>, ProviderError> {
+        loop {
+            let (ended, expires_in) = {
+                let (mut store, now) = self.shared.now();
+                let Some((ended, expires_at)) = store.watch(id) else { return Ok(store.get(id)) };
+                (ended, expires_at.filter(|at| *at >= now).map(|at| at.since(now)))
+            };
+            match expires_in {
+                Some(wait) => {
+                    // Either way there is something to look at. The millisecond is the first one that is too late.
+                    let _ = tokio::time::timeout(wait + Duration::from_millis(1), ended).await;
+                }
+                // Dropped unsent: that is the notice.
+                None => drop(ended.await),
+            }
+        }
     }
 
     async fn cancel(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use goworker::{
-    Batch, Change, Cursor, Delivery, Demand, Enqueued, Filter, Job, JobId, JobRecord, Keep, Lease, MAX_BULK, ProviderError, QueueStats,
-    Renewal, Settled, Settlement, State, Timestamp, Token,
+    Batch, Change, Cursor, Delivery, Demand, Enqueued, Job, JobId, Keep, Lease, MAX_BULK, ProviderError, Renewal, Settled, Settlement,
+    State, Timestamp, Token,
 };
 use slab::Slab;
+use tokio::sync::oneshot;
 
 use super::entry::{Entry, Key, Place, Rank};
 use super::places::{Ended, Lanes, Leases};
@@ -20,18 +21,20 @@ use super::places::{Ended, Lanes, Leases};
 #[derive(Debug)]
 pub(super) struct Store {
     lease: Duration,
-    ids: HashMap<JobId, Key>,
-    entries: Slab<Entry>,
-    lanes: Lanes,
+    pub(super) ids: HashMap<JobId, Key>,
+    pub(super) entries: Slab<Entry>,
+    pub(super) lanes: Lanes,
     schedule: BTreeMap<(Timestamp, u64), Key>,
     /// Those that must be started by some time and are not.
     expiring: BTreeSet<(Timestamp, Key)>,
-    leases: Leases,
+    pub(super) leases: Leases,
     done: Ended,
     dead: Ended,
-    cursors: HashMap<String, String>,
+    pub(super) cursors: HashMap<String, String>,
     last_token: Token,
     last_ticket: u64,
+    /// Who waits for the end of a job. Dropping these wakes them.
+    pub(super) watched: HashMap<Key, Vec<oneshot::Sender<()>>>,
 }
 
 impl Store {
@@ -49,6 +52,7 @@ impl Store {
             cursors: HashMap::new(),
             last_token: Token::default(),
             last_ticket: 0,
+            watched: HashMap::new(),
         }
     }
 
@@ -268,45 +272,6 @@ impl Store {
         }
     }
 
-    pub(super) fn cursor(&self, name: &str) -> Option<String> {
-        self.cursors.get(name).cloned()
-    }
-
-    pub(super) fn list(&self, filter: &Filter) -> Vec<JobRecord> {
-        let wanted = |entry: &&Entry| {
-            (filter.states.is_empty() || filter.states.contains(&entry.place.state()))
-                && filter.job_type.as_ref().is_none_or(|job_type| *job_type == entry.job.job_type)
-        };
-        let mut found: Vec<&Entry> = self.entries.iter().map(|(_, entry)| entry).filter(wanted).collect();
-        let newest_first = |entry: &&Entry| std::cmp::Reverse(entry.number);
-        let limit = filter.limit.unwrap_or(usize::MAX);
-        if limit < found.len() {
-            found.select_nth_unstable_by_key(limit, newest_first);
-            found.truncate(limit);
-        }
-        found.sort_unstable_by_key(newest_first);
-        found.into_iter().map(|entry| self.record(entry)).collect()
-    }
-
-    pub(super) fn get(&self, id: &JobId) -> Option<JobRecord> {
-        let entry = &self.entries[*self.ids.get(id)?];
-        let attempts = entry.past.as_deref().map(|past| past.attempts.clone()).unwrap_or_default();
-        Some(JobRecord { attempts, ..self.record(entry) })
-    }
-
-    fn record(&self, entry: &Entry) -> JobRecord {
-        let leased_until = match entry.place {
-            Place::Running { token } => self.leases.until(token),
-            _ => None,
-        };
-        entry.record(leased_until)
-    }
-
-    pub(super) fn stats(&self) -> QueueStats {
-        let oldest_ready = self.lanes.oldest_ready(|key| self.entries[key].due());
-        QueueStats { counts: self.lanes.counts(), oldest_ready }
-    }
-
     fn ticket(&mut self) -> u64 {
         self.last_ticket += 1;
         self.last_ticket
@@ -315,12 +280,14 @@ impl Store {
     fn end(&mut self, key: Key, state: State, now: Timestamp) {
         let ticket = self.ticket();
         self.put(key, Place::Ended { state, at: now, ticket });
+        self.watched.remove(&key);
     }
 
     fn forget(&mut self, key: Key) {
         self.leave(key);
         let entry = self.entries.remove(key);
         self.ids.remove(&entry.job.id);
+        self.watched.remove(&key);
     }
 
     /// Moves a job from the place where it is to another. Who takes a key out of a lane or a lease does so before.

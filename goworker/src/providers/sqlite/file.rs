@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use goworker::{
-    Attempt, Batch, Cause, Change, Clock, Cursor, Delivery, Demand, Enqueued, Failure, Ids, Job, JobId, Lease, MAX_BULK, ProviderError,
-    Random, Renewal, Settled, Settlement, Setup, Token,
+    Attempt, Batch, Cause, Change, Clock, Cursor, Delivery, Demand, Enqueued, Failure, Ids, Job, JobId, JobRecord, Lease, MAX_BULK,
+    ProviderError, Random, Renewal, Settled, Settlement, Setup, Timestamp, Token,
 };
 use tokio::sync::OnceCell;
 
@@ -20,6 +20,7 @@ use super::owner::{self, LifeSign};
 use super::read::Reader;
 use super::settle::End;
 use super::store::{Store, Sync};
+use super::waiting::Wanted;
 use super::writer::Writer;
 
 /// An open file, and this process' part in it.
@@ -48,9 +49,12 @@ const CLAIM: Class = Class { urgent: false, sync: Sync::Normal, weight: 1 };
 const RENEW: Class = Class { urgent: true, sync: Sync::Normal, weight: 1 };
 
 impl OpenFile {
-    /// Opens the file, or creates it.
-    pub(super) fn open(path: PathBuf, setup: &Setup) -> anyhow::Result<Self> {
+    /// Opens the file, or creates it; nothing if it may not be created.
+    pub(super) fn open(path: PathBuf, setup: &Setup) -> anyhow::Result<Option<Self>> {
         let path = std::path::absolute(path)?;
+        if !setup.create && open::check_place(&path)?.is_none() {
+            return Ok(None);
+        }
         let conn = open::open(&path)?;
         // Symbolic links are resolved once, so that all processes lock the same files beside the database.
         let path = std::fs::canonicalize(&path)?;
@@ -59,7 +63,7 @@ impl OpenFile {
         let reader = Reader::open(&path, setup.ids())?;
         let writer = Writer::start(store, &path, setup.clock.clone())?;
         let (clock, random, ids) = (setup.clock.clone(), setup.random.clone(), setup.ids());
-        Ok(OpenFile { path, writer, reader, lease: setup.lease, clock, random, ids, owner: OnceCell::new() })
+        Ok(Some(OpenFile { path, writer, reader, lease: setup.lease, clock, random, ids, owner: OnceCell::new() }))
     }
 
     pub(super) async fn enqueue(&self, jobs: &[Arc<Job>], cursor: Option<&Cursor>) -> Result<Vec<Enqueued>, ProviderError> {
@@ -114,7 +118,7 @@ impl OpenFile {
             Demand::Any(_) => None,
             Demand::ByType(types) => Some(types.iter().filter(|(_, slots)| *slots > 0).map(|(name, _)| name.to_string()).collect()),
         };
-        let (next, woken) = self.writer.watch(types).await;
+        let (next, woken) = self.writer.watch(Wanted::Jobs(types)).await;
         let Some(next) = next else {
             // However it ends, a fetch will tell.
             let _ = woken.await;
@@ -159,10 +163,29 @@ impl OpenFile {
         Ok(&self.reader)
     }
 
+    /// Waits for a job's end: told of this process' writes at once, of others' by the system.
+    pub(super) async fn wait(&self, id: &JobId) -> Result<Option<JobRecord>, ProviderError> {
+        while let Some(job) = self.reader.find(id).await? {
+            let (_, ended) = self.writer.watch(Wanted::End(job.seq)).await;
+            let now = self.clock.now();
+            match job.expires.map(Timestamp::from_millis).filter(|at| *at >= now) {
+                // The millisecond is the first one that is too late.
+                Some(at) => drop(tokio::time::timeout(at.since(now) + Duration::from_millis(1), ended).await),
+                None => drop(ended.await),
+            }
+            match self.present().await?.get(id).await? {
+                // Woken for nothing; if that was because the store has stopped, this call says so.
+                Some(record) if !record.state.is_final() => self.writer.call(CLAIM, |_| Ok(())).await?,
+                ended_or_gone => return Ok(ended_or_gone),
+            }
+        }
+        Ok(None)
+    }
+
     pub(super) async fn change(&self, wish: Wish, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
         let mut changes = Vec::with_capacity(ids.len());
         // In pieces, so that a long list does not delay renewals.
-        for ids in ids.chunks(100) {
+        for ids in ids.chunks(500) {
             let class = Class { weight: ids.len(), ..ACCEPT };
             let ids = ids.to_vec();
             changes.extend(self.writer.call(class, move |store| store.change(wish, &ids)).await?);

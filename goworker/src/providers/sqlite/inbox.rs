@@ -1,4 +1,4 @@
-//! What waits for the thread that writes: calls, in two lanes; and the questions of those who wait for jobs.
+//! What waits for the thread that writes: calls, in two lanes; and the questions of those who wait for something to happen.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use crate::provider::ProviderError;
 
 use super::store::{Store, Sync};
+use super::waiting::Wanted;
 
 /// How much goes into one transaction, in rows of ordinary size. It bounds how long the next one has to wait.
 const MAX_WEIGHT: usize = 2_000;
@@ -72,11 +73,10 @@ impl<T: Send, F: FnMut(&mut Store) -> Result<T> + Send> Work for Step<T, F> {
     }
 }
 
-/// Someone who waits for jobs of some types.
+/// Someone who waits for something to happen.
 pub(super) struct Waiter {
-    /// The types; all if `None`.
-    pub(super) types: Option<Vec<String>>,
-    /// Used once, when there may be some.
+    pub(super) wanted: Wanted,
+    /// Dropped once it may have happened.
     pub(super) wake: oneshot::Sender<()>,
     /// Answered at once: when something is due, at the latest.
     pub(super) next: oneshot::Sender<Option<i64>>,

@@ -24,6 +24,7 @@ mod schema;
 mod seqs;
 mod settle;
 mod store;
+mod waiting;
 mod writer;
 
 #[cfg(test)]
@@ -45,14 +46,21 @@ use file::OpenFile;
 pub(super) struct Sqlite {
     /// The file. It is created if it does not exist; its folder has to.
     path: PathBuf,
+    /// `None` also if there is none yet, and none was to be created.
     #[state]
     file: Option<OpenFile>,
+    #[state]
+    is_absent: bool,
 }
 
 impl Provider for Sqlite {
     async fn init(&mut self, setup: &Setup) -> anyhow::Result<()> {
         let (path, setup) = (self.path.clone(), setup.clone());
-        self.file = Some(tokio::task::spawn_blocking(move || OpenFile::open(path, &setup)).await??);
+        self.file = tokio::task::spawn_blocking(move || OpenFile::open(path, &setup)).await??;
+        self.is_absent = self.file.is_none();
+        if self.is_absent {
+            tracing::warn!("`{}` does not exist yet: it is created with the first job", self.path.display());
+        }
         Ok(())
     }
 
@@ -97,31 +105,47 @@ impl Queue for Sqlite {
     }
 
     async fn cursor(&self, name: &str) -> Result<Option<String>, ProviderError> {
-        self.file()?.cursor(name).await
+        match self.existing()? {
+            Some(file) => file.cursor(name).await,
+            None => Ok(None),
+        }
     }
 
     async fn list(&self, filter: &Filter) -> Result<Vec<JobRecord>, ProviderError> {
-        self.file()?.present().await?.list(filter).await
+        match self.existing()? {
+            Some(file) => file.present().await?.list(filter).await,
+            None => Ok(Vec::new()),
+        }
     }
 
     async fn get(&self, id: &JobId) -> Result<Option<JobRecord>, ProviderError> {
-        self.file()?.present().await?.get(id).await
+        match self.existing()? {
+            Some(file) => file.present().await?.get(id).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn wait(&self, id: &JobId) -> Result<Option<JobRecord>, ProviderError> {
+        self.file()?.wait(id).await
     }
 
     async fn cancel(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
-        self.file()?.change(Wish::Cancel, ids).await
+        self.change(Wish::Cancel, ids).await
     }
 
     async fn retry(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
-        self.file()?.change(Wish::Retry, ids).await
+        self.change(Wish::Retry, ids).await
     }
 
     async fn delete(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
-        self.file()?.change(Wish::Delete, ids).await
+        self.change(Wish::Delete, ids).await
     }
 
     async fn stats(&self) -> Result<QueueStats, ProviderError> {
-        self.file()?.present().await?.stats().await
+        match self.existing()? {
+            Some(file) => file.present().await?.stats().await,
+            None => Ok(QueueStats::default()),
+        }
     }
 
     fn is_durable(&self) -> bool {
@@ -130,6 +154,18 @@ impl Queue for Sqlite {
 }
 
 impl Sqlite {
+    async fn change(&self, wish: Wish, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
+        match self.existing()? {
+            Some(file) => file.change(wish, ids).await,
+            None => Ok(vec![Change::Absent; ids.len()]),
+        }
+    }
+
+    /// The file, unless it does not exist yet: then there are no jobs in it.
+    fn existing(&self) -> Result<Option<&OpenFile>, ProviderError> {
+        if self.is_absent { Ok(None) } else { self.file().map(Some) }
+    }
+
     fn file(&self) -> Result<&OpenFile, ProviderError> {
         self.file.as_ref().ok_or_else(|| ProviderError::Failed(anyhow::anyhow!("`{}` was not opened", self.path.display())))
     }

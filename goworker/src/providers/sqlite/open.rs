@@ -47,7 +47,7 @@ pub(super) enum OpenError {
 pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
     let mut tries = 0;
     loop {
-        let size = check_place(path)?;
+        let size = check_place(path)?.unwrap_or(0);
         match connect(path, size) {
             // SQLite does not wait by itself while another process turns a new file into one with a write-ahead log.
             Err(Fault::Sqlite(error)) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && tries < BUSY_TRIES => {
@@ -114,14 +114,14 @@ impl Fault {
     }
 }
 
-/// Answers the size of the file, 0 if there is none. The path is absolute.
-fn check_place(path: &Path) -> Result<u64, OpenError> {
+/// Answers the size of the file, if there is one. The path is absolute.
+pub(super) fn check_place(path: &Path) -> Result<Option<u64>, OpenError> {
     let unreadable = |error| OpenError::Unreadable { path: path.to_owned(), error };
     match fs::metadata(path) {
-        Ok(meta) if meta.is_file() => Ok(meta.len()),
+        Ok(meta) if meta.is_file() => Ok(Some(meta.len())),
         Ok(_) => Err(OpenError::NotAFile(path.to_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => match path.parent().map(fs::metadata) {
-            Some(Ok(_)) => Ok(0),
+            Some(Ok(_)) => Ok(None),
             _ => Err(OpenError::NoFolder(path.to_owned())),
         },
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(OpenError::NoFolder(path.to_owned())),

@@ -53,7 +53,7 @@ pub(super) fn is_gone(db: &Path, nonce: &str) -> io::Result<bool> {
 /// Removes the files of processes that are gone.
 pub(super) fn tidy(db: &Path) -> io::Result<()> {
     let (Some(folder), Some(prefix)) = (db.parent(), path_of(db, "").file_name().map(ToOwned::to_owned)) else { return Ok(()) };
-    for entry in std::fs::read_dir(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })? {
+    for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         if entry.file_name().as_encoded_bytes().starts_with(prefix.as_encoded_bytes()) {
             is_unlocked(&entry.path())?;

@@ -17,14 +17,14 @@ impl Store {
     /// Puts a job among the ready ones, at the place that its due time and priority give it.
     pub(super) fn put_ready(&mut self, seq: i64, job_type: &str, due: i64, prio: i64) -> Result<()> {
         self.run("INSERT INTO ready(type, score, seq, prio) VALUES(?1, ?2, ?3, ?4)", (job_type, score(due, prio), seq, prio))?;
-        self.stir(job_type);
+        self.stirred.add_type(job_type);
         Ok(())
     }
 
     /// Puts a job among those that wait for their time. Who waits for jobs may have to wake earlier.
     pub(super) fn put_scheduled(&mut self, seq: i64, job_type: &str, due: i64, prio: i64, retrying: bool) -> Result<()> {
         self.run("INSERT INTO scheduled(due, seq, type, prio, retrying) VALUES(?1, ?2, ?3, ?4, ?5)", (due, seq, job_type, prio, retrying))?;
-        self.stir(job_type);
+        self.stirred.add_type(job_type);
         Ok(())
     }
 
@@ -63,6 +63,7 @@ impl Store {
     /// Puts a job among the dead letters.
     pub(super) fn put_dead(&mut self, seq: i64, failure: &str) -> Result<()> {
         self.tally.add_dead(1);
+        self.stirred.ended.push(seq);
         self.run("INSERT INTO dead(seq, type, at, failure) SELECT seq, type, ?2, ?3 FROM job WHERE seq = ?1", (seq, self.now, failure))?;
         Ok(())
     }
@@ -73,6 +74,7 @@ impl Store {
             return Ok(());
         }
         self.tally.add_done(seqs.len());
+        self.stirred.ended.extend_from_slice(&seqs);
         let seqs = Seqs(seqs);
         let (lowest, highest) = seqs.span();
         self.run(

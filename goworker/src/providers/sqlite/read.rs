@@ -12,7 +12,7 @@ use crate::outcome::{Attempt, Failure, Output};
 use crate::provider::ProviderError;
 use crate::queue::{Count, Filter, JobRecord, QueueStats, State};
 
-use super::place::{self, Place, find, locate};
+use super::place::{self, Known, Place, find, locate};
 use super::{fault, open, recover};
 
 /// The way to the read side of a file.
@@ -64,6 +64,12 @@ impl Reader {
         let name = name.to_owned();
         let select = "SELECT at FROM cursor WHERE name = ?1";
         self.ask(move |conn, _| conn.prepare_cached(select)?.query_row([name], |row| row.get(0)).optional()).await
+    }
+
+    /// What of a job tells where to look for it.
+    pub(super) async fn find(&self, id: &JobId) -> Result<Option<Known>, ProviderError> {
+        let id = id.clone();
+        self.ask(move |conn, _| find(conn, id.as_str())).await
     }
 
     pub(super) async fn get(&self, id: &JobId) -> Result<Option<JobRecord>, ProviderError> {

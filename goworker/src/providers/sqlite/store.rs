@@ -3,7 +3,6 @@
 //! What happens inside a transaction is in the files beside this one, by subject: accept, claim, settle, change,
 //! recover, put, purge.
 
-use std::collections::HashSet;
 use std::path::Path;
 
 use rusqlite::types::FromSql;
@@ -13,6 +12,7 @@ use crate::provider::Keep;
 
 use super::purge::Tally;
 use super::recover::OwnerLook;
+use super::waiting::Stirred;
 
 /// Whether a transaction must be on the disk when it returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,8 +33,8 @@ pub(super) struct Store {
     pub(super) now: i64,
     pub(super) tally: Tally,
     pub(super) owners: OwnerLook,
-    /// Types of which a job may have become ready since the last [`Store::take_stirred`].
-    stirred: HashSet<String>,
+    /// What happened since the last transaction was told of.
+    pub(super) stirred: Stirred,
 }
 
 impl Store {
@@ -43,7 +43,7 @@ impl Store {
         conn.set_prepared_statement_cache_capacity(64);
         conn.execute_batch("PRAGMA synchronous = FULL")?;
         let owners = OwnerLook::new(path);
-        let (tally, stirred) = (Tally::default(), HashSet::new());
+        let (tally, stirred) = (Tally::default(), Stirred::default());
         Ok(Store { conn, sync: Sync::Full, keep, lease_ms, now: 0, tally, owners, stirred })
     }
 
@@ -54,7 +54,7 @@ impl Store {
         let done = step(self).and_then(|value| self.conn.execute_batch("COMMIT").map(|()| value));
         if done.is_err() {
             self.tally.forget();
-            self.stirred.clear();
+            self.stirred = Stirred::default();
             // SQLite has rolled back by itself after some errors; if this fails too, the first error says why.
             if !self.conn.is_autocommit() {
                 let _ = self.conn.execute_batch("ROLLBACK");
@@ -76,17 +76,6 @@ impl Store {
     /// A number that changes when another connection has changed the file.
     pub(super) fn data_version(&self) -> Result<i64> {
         self.conn.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
-    }
-
-    /// The types of which jobs may have become ready since the last call.
-    pub(super) fn take_stirred(&mut self) -> HashSet<String> {
-        std::mem::take(&mut self.stirred)
-    }
-
-    pub(super) fn stir(&mut self, job_type: &str) {
-        if !self.stirred.contains(job_type) {
-            self.stirred.insert(job_type.to_owned());
-        }
     }
 
     pub(super) fn run(&self, sql: &str, params: impl Params) -> Result<usize> {

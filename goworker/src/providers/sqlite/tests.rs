@@ -217,6 +217,40 @@ async fn what_is_no_store_of_ours_is_refused_and_left_as_it_is() {
 }
 
 #[tokio::test]
+async fn who_only_looks_creates_nothing_and_finds_an_empty_queue() {
+    let folder = tempfile::tempdir().unwrap();
+    let looking = Setup { create: false, ..Setup::new("jobs", folder.path()) };
+    let queue = open_with(&looking).await;
+    let id = job("a").id.clone();
+    assert_eq!(queue.list(&Filter::default()).await.unwrap().len(), 0);
+    assert!(queue.get(&id).await.unwrap().is_none());
+    assert_eq!(queue.stats().await.unwrap(), QueueStats::default());
+    assert_eq!(queue.cancel(&[id.clone(), id]).await.unwrap(), [Change::Absent; 2]);
+    assert!(queue.enqueue(&[job("a")], None).await.is_err());
+    queue.close().await.unwrap();
+    assert_eq!(files(folder.path()), [""; 0]);
+
+    accept(&open(folder.path()).await, &["a"]).await;
+    assert_eq!(open_with(&looking).await.list(&Filter::default()).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn many_jobs_of_one_entry_are_changed_together_and_each_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let queue = open(folder.path()).await;
+    accept(&queue, &["a", "b", "c"]).await;
+    let ids = ["a", "b", "c", "a"].map(|name| job(name).id.clone());
+    let first_three = |change, last| vec![change, change, change, last];
+    assert_eq!(queue.cancel(&ids).await.unwrap(), first_three(Change::Changed, Change::Refused(State::Cancelled)));
+    assert_eq!(queue.retry(&ids[..1]).await.unwrap(), [Change::Changed]);
+    let states = async || -> Vec<State> { queue.list(&Filter::default()).await.unwrap().iter().map(|record| record.state).collect() };
+    assert_eq!(states().await, [State::Cancelled, State::Cancelled, State::Ready]);
+    assert_eq!(queue.delete(&ids).await.unwrap(), first_three(Change::Changed, Change::Absent));
+    assert_eq!(states().await, []);
+    assert_eq!(names(&queue.fetch(&work(3)).await.unwrap()), [""; 0]);
+}
+
+#[tokio::test]
 async fn an_empty_file_becomes_a_store() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("jobs.db"), "").unwrap();
@@ -345,4 +379,44 @@ async fn anyone_can_read_the_jobs_with_standard_tools() {
     running work running 0
     delayed work scheduled 0
     ");
+}
+
+#[tokio::test]
+async fn who_waits_for_a_job_hears_at_once_that_another_process_has_ended_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (client, daemon) = (open(folder.path()).await, open(folder.path()).await);
+    let mut took = Vec::new();
+    for round in 0..5 {
+        let id = format!("job-{round}");
+        accept(&client, &[&id]).await;
+        let batch = next(&daemon, 1).await;
+        let id = id.parse().unwrap();
+        let settle = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            assert!(daemon.settle(&done(&batch)).await.unwrap().is_empty());
+            std::time::Instant::now()
+        };
+        let (ended, settled_at) = tokio::join!(client.wait(&id), settle);
+        took.push(settled_at.elapsed());
+        assert_eq!(ended.unwrap().unwrap().state, State::Done);
+    }
+    took.sort();
+    // The median, as the machine may be busy; the net under the notices would take half a second.
+    assert!(took[2] < Duration::from_millis(200), "{took:?}");
+    // Someone who only waits is nobody's owner.
+    assert_eq!(files(folder.path()).iter().filter(|name| name.contains("-owner-")).count(), 1);
+}
+
+#[tokio::test]
+async fn a_wait_ends_with_the_queue() {
+    let folder = tempfile::tempdir().unwrap();
+    let queue = open(folder.path()).await;
+    accept(&queue, &["a"]).await;
+    let id = "a".parse().unwrap();
+    let close = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        queue.close().await.unwrap();
+    };
+    let (waited, ()) = tokio::time::timeout(Duration::from_secs(10), async { tokio::join!(queue.wait(&id), close) }).await.unwrap();
+    assert!(waited.is_err(), "{waited:?}");
 }

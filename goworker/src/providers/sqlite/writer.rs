@@ -17,6 +17,7 @@ use super::inbox::{Call, Class, Inbox, Next, Waiter};
 use super::notice::Notice;
 use super::open::Identity;
 use super::store::{Store, Sync};
+use super::waiting::{Outlook, Waiting, Wanted};
 
 /// How often to look when nothing is told: the net under the notices.
 const LOOK: Duration = Duration::from_secs(1);
@@ -75,11 +76,11 @@ impl Writer {
         answer.await.unwrap_or_else(|_| Err(fault::closed(&self.path)))
     }
 
-    /// Looks for ready jobs of some types. Answers when something is due next, and what tells that there are some.
-    pub(super) async fn watch(&self, types: Option<Vec<String>>) -> (Option<Timestamp>, oneshot::Receiver<()>) {
+    /// Looks for what is wanted. Answers when something is due next, and what tells that it may have happened.
+    pub(super) async fn watch(&self, wanted: Wanted) -> (Option<Timestamp>, oneshot::Receiver<()>) {
         let (wake, woken) = oneshot::channel();
         let (next, due) = oneshot::channel();
-        self.inbox.wait(Waiter { types, wake, next });
+        self.inbox.wait(Waiter { wanted, wake, next });
         // A closed queue has dropped `wake` too: the caller returns at once, and its fetch says what is wrong.
         (due.await.ok().flatten().map(Timestamp::from_millis), woken)
     }
@@ -121,13 +122,6 @@ struct Pen {
     purged_at: Timestamp,
     /// Why nothing is written any more.
     stopped: Option<String>,
-}
-
-/// Someone who waits for jobs, and has been told when something is due.
-struct Waiting {
-    types: Option<Vec<String>>,
-    due: Option<i64>,
-    wake: oneshot::Sender<()>,
 }
 
 impl Pen {
@@ -221,30 +215,29 @@ impl Pen {
     }
 
     fn wake_for_stirred(&mut self) {
-        let stirred = self.store.take_stirred();
-        if stirred.is_empty() || self.waiting.is_empty() {
-            return;
+        let stirred = std::mem::take(&mut self.store.stirred);
+        if !stirred.is_empty() {
+            // Dropped, they let go the one who waits.
+            self.waiting.retain(|waiting| !stirred.touches(&waiting.wanted));
         }
-        // Dropped, they let go the one who waits.
-        self.waiting.retain(|Waiting { types, .. }| types.as_ref().is_some_and(|types| !types.iter().any(|name| stirred.contains(name))));
     }
 
-    /// Takes in someone who waits, unless there is something for them already.
+    /// Takes in someone who waits, unless it has happened already.
     fn receive(&mut self, waiter: Waiter) {
         if self.stopped.is_some() {
             return;
         }
         self.start_listening();
-        let Waiter { types, wake, next } = waiter;
-        match self.outlook(types.as_deref()) {
-            Ok(Outlook::Nothing { due }) => {
-                self.waiting.push(Waiting { types, due, wake });
+        let Waiter { wanted, wake, next } = waiter;
+        match self.outlook(&wanted) {
+            Ok(Outlook::Later { due }) => {
+                self.waiting.push(Waiting { wanted, due, wake });
                 let _ = next.send(due);
                 // A change may have been told of before anyone listened, and become readable only now.
                 self.relook = Some(0);
             }
             // Dropped, it lets go the one who waits.
-            Ok(Outlook::Jobs) => {}
+            Ok(Outlook::Now) => {}
             Err(error) => self.note(&error),
         }
     }
@@ -287,32 +280,16 @@ impl Pen {
 
     fn wake_for_found(&mut self) {
         for waiting in std::mem::take(&mut self.waiting) {
-            match self.outlook(waiting.types.as_deref()) {
-                // At the time that they were told they look by themselves.
-                Ok(Outlook::Nothing { due }) if !is_earlier(due, waiting.due) => self.waiting.push(waiting),
+            match self.outlook(&waiting.wanted) {
+                Ok(outlook) if outlook.is_known(waiting.due) => self.waiting.push(waiting),
                 Ok(_) => {}
                 Err(error) => self.note(&error),
             }
         }
     }
 
-    fn outlook(&mut self, types: Option<&[String]>) -> Result<Outlook> {
+    fn outlook(&mut self, wanted: &Wanted) -> Result<Outlook> {
         self.store.now = self.clock.now().as_millis();
-        if self.store.has_ready(types)? || self.store.needs_recovery()? {
-            return Ok(Outlook::Jobs);
-        }
-        self.store.next_instant().map(|due| Outlook::Nothing { due })
+        self.store.outlook(wanted)
     }
-}
-
-/// What someone who wants jobs can hope for.
-enum Outlook {
-    /// A fetch would bring some, or could after it has brought some back.
-    Jobs,
-    /// Nothing before something is due.
-    Nothing { due: Option<i64> },
-}
-
-fn is_earlier(due: Option<i64>, told: Option<i64>) -> bool {
-    due.is_some_and(|due| told.is_none_or(|told| due < told))
 }

@@ -48,6 +48,7 @@ mod report;
 mod settling;
 mod subject;
 mod trial;
+mod waiting;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, resume_unwind};
@@ -186,8 +187,16 @@ async fn probe(open: &Arc<Open>) -> Result<Nature, Fault> {
 }
 
 async fn judge_cases(nature: Nature, open: &Arc<Open>, report: &mut Report) {
-    let groups =
-        [accepting::CASES, handing_out::CASES, settling::CASES, leases::CASES, managing::CASES, keeping::CASES, cutting_off::CASES];
+    let groups = [
+        accepting::CASES,
+        handing_out::CASES,
+        settling::CASES,
+        leases::CASES,
+        managing::CASES,
+        waiting::CASES,
+        keeping::CASES,
+        cutting_off::CASES,
+    ];
     let durable = if nature.durable { durability::CASES } else { &[] };
     let cases = groups.into_iter().flatten().chain(durable);
     let verdicts: Vec<(String, Verdict)> =

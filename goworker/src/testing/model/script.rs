@@ -90,7 +90,7 @@ impl Script {
 fn handler_jobs(job: &Job, count: u8) -> Vec<Arc<Job>> {
     // A handler's own job has no handlers.
     let count = if job.id.as_str().contains(':') { 0 } else { count };
-    (0..count).map(|number| Arc::new(Job::new(job.id.for_handler(&format!("h{number}")), TYPES[1]))).collect()
+    (0..count).map(|number| Arc::new(Job::new(job.id.child(&format!("h{number}")), TYPES[1]))).collect()
 }
 
 fn failure(message: &str) -> Failure {

@@ -58,9 +58,7 @@ impl Worker for Cli {
     async fn init(&mut self, setup: &Setup) -> anyhow::Result<()> {
         check_allowed(&self.allow)?;
         self.env.keys().try_for_each(|name| check_variable(name))?;
-        // A configuration in the current directory has an empty base, and no process can start in a directory without a name.
-        let base = Path::new(".").join(&setup.base);
-        self.directory.get_or_insert(base);
+        self.directory.get_or_insert_with(|| setup.base.clone());
         Ok(())
     }
 
@@ -76,7 +74,9 @@ impl Worker for Cli {
         let kept = job.capture_output == Some(true);
         let command = self.command(&line, kept, job, ctx);
         let limit = usize::try_from(self.output_limit.bytes()).unwrap_or(usize::MAX);
+        let under_way = ctx.foreign_work().await;
         let ended = process::run(command, limit, ctx.cancelled()).await.map_err(|error| self.not_started(&line.command, &error))?;
+        drop(under_way);
 
         ended.stderr.lines().for_each(|line| ctx.note(line));
         judge(&line.command, &ended)?;

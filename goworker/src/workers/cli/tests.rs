@@ -196,9 +196,6 @@ async fn the_working_directory_is_that_of_the_configuration_unless_another_is_se
     let real = |folder: &TempDir| folder.path().canonicalize().unwrap().display().to_string();
     let bench = Bench::new().await;
     assert_eq!(bench.output("pwd -P").await.trim(), real(&bench.folder));
-    let unnamed = start(settings(), Path::new("")).await.unwrap();
-    let job = bench.shell("true");
-    assert!(unnamed.work(&job, &context(&job, CancellationToken::new())).await.is_ok(), "a configuration in the current directory");
     let other = tempfile::tempdir().unwrap();
     let bench = Bench::with(CliConfig { directory: Some(other.path().to_owned()), ..settings() }).await;
     assert_eq!(bench.output("pwd -P").await.trim(), real(&other));

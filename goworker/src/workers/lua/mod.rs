@@ -21,7 +21,7 @@ mod tests;
 
 use std::num::NonZero;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use goworker::units::{Dur, Size};
 use goworker::{Context, Job, Setup, WorkError, WorkResult, Worker, worker};
@@ -66,13 +66,16 @@ impl Worker for Lua {
 
     async fn work(&self, job: &Job, ctx: &Context) -> WorkResult {
         let (events, mut inbox) = mpsc::channel(LINES);
-        let limit = ctx.remaining().map(whole_millis);
+        let _under_way = ctx.foreign_work().await;
+        let remaining = ctx.remaining();
+        let limit = remaining.map(whole_millis);
         self.pool.submit(Request {
             id: job.id.to_string(),
             name: job.name.clone(),
             attempt: ctx.attempt(),
             params: job.params.get().to_owned(),
-            deadline: ctx.deadline().map(tokio::time::Instant::into_std),
+            // A thread of its own has only real time, whatever the time of the runtime is.
+            deadline: remaining.and_then(|remaining| Instant::now().checked_add(remaining)),
             limit,
             cancel: ctx.cancellation().clone(),
             events,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use goworker::units::{Dur, Size};
-use goworker::{Context, Ids, Job, Outcome, Params, Plugin, ProviderError, Run, Services, Setup, Token, WorkerHandle};
+use goworker::{Clock, Context, Ids, Job, Outcome, Params, Plugin, ProviderError, Run, Services, Setup, Token, WorkerHandle};
 use tempfile::TempDir;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -64,7 +64,7 @@ impl Bench {
         job.params = Params::from_json(params.to_owned()).unwrap();
         let run = Run { id: job.id.clone(), attempt: 2, token: Token(7), deadline: limit.map(|limit| Instant::now() + limit), cancel };
         let refuse = |_, _| Box::pin(async { Err(ProviderError::Unsupported("no queue here".to_owned())) }) as _;
-        let services = Services { worker: "lua".to_owned(), ids: Ids::system(), enqueue: Box::new(refuse) };
+        let services = Services { worker: "lua".to_owned(), clock: Clock::system(), ids: Ids::system(), enqueue: Box::new(refuse) };
         let ctx = Context::new(run, Arc::new(services));
         let outcome = Outcome::from(self.worker.work(&job, &ctx).await);
         (outcome, ctx.take_log())

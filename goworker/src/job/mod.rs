@@ -8,106 +8,24 @@
 //! assert_eq!(parsed.job.params.get(), r#"{"who":"world","n":9007199254740993}"#); // byte for byte
 //! ```
 
-use std::borrow::Cow;
-use std::fmt;
-use std::hash::{Hash, Hasher};
-use std::str::FromStr;
-use std::sync::Arc;
+mod builder;
+mod id;
+mod wire;
 
-use serde::de::{self, DeserializeOwned, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::clock::{Clock, Random, Timestamp};
+use crate::clock::Timestamp;
 use crate::units::Dur;
 
-/// The name of a job, unique in its queue: 1–128 characters of `[A-Za-z0-9_.:-]`. Cheap to clone.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(transparent)]
-pub struct JobId(Arc<str>);
+use wire::Wire;
 
-impl JobId {
-    /// The id as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The id of the job that tells `handler` that this job is dead: `ID:HANDLER`.
-    ///
-    /// An id too long for that keeps its beginning; a hash of the whole tells it from its neighbours.
-    pub fn for_handler(&self, handler: &str) -> JobId {
-        let whole = format!("{}:{handler}", self.0);
-        if whole.len() <= JobId::MAX {
-            return JobId(whole.into());
-        }
-        let mut hasher = std::hash::DefaultHasher::new();
-        whole.hash(&mut hasher);
-        let kept = &whole[..JobId::MAX - 17];
-        JobId(format!("{kept}.{:016x}", hasher.finish()).into())
-    }
-
-    /// The longest id, in characters.
-    pub const MAX: usize = 128;
-}
-
-impl fmt::Display for JobId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for JobId {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | ':' | '-');
-        if text.is_empty() || text.len() > JobId::MAX || !text.chars().all(allowed) {
-            return Err(format!(
-                "`{}` is not a job id; allowed are 1 to {} characters of A-Z a-z 0-9 _ . : -",
-                text.escape_debug(),
-                JobId::MAX
-            ));
-        }
-        Ok(JobId(text.into()))
-    }
-}
-
-impl<'de> Deserialize<'de> for JobId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Cow::<'de, str>::deserialize(deserializer)?.parse().map_err(de::Error::custom)
-    }
-}
-
-/// Makes ids for jobs that come without one: UUID v7, so that they sort by time.
-#[derive(Debug, Clone)]
-pub struct Ids {
-    clock: Clock,
-    random: Random,
-}
-
-impl Ids {
-    /// Ids from the given clock and randomness.
-    pub fn new(clock: Clock, random: Random) -> Self {
-        Ids { clock, random }
-    }
-
-    /// Ids from the system's clock and randomness.
-    pub fn system() -> Self {
-        Ids::new(Clock::system(), Random::system())
-    }
-
-    /// The next id.
-    pub fn next(&self) -> JobId {
-        let millis = u64::try_from(self.clock.now().as_millis()).unwrap_or(0);
-        let random = self.random.bits().to_be_bytes();
-        let mut bytes = [0; 10];
-        bytes.copy_from_slice(&random[..10]);
-        let uuid = uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid();
-        let mut text = uuid::Uuid::encode_buffer();
-        JobId(Arc::from(&*uuid.hyphenated().encode_lower(&mut text)))
-    }
-}
+pub use builder::JobBuilder;
+pub use id::{Ids, JobId};
 
 /// What to do. The order of the fields is the order on the wire.
 ///
@@ -210,19 +128,15 @@ impl fmt::Display for At<'_> {
 }
 
 impl JobError {
-    fn at(path: impl Into<String>, message: impl Into<String>) -> Self {
+    /// A fault without a place in a text.
+    pub fn at(path: impl Into<String>, message: impl Into<String>) -> Self {
         JobError { path: path.into(), message: message.into(), line: 0, column: 0 }
     }
 
-    fn from_json(error: serde_path_to_error::Error<serde_json::Error>, prefix: &str) -> Self {
-        let inner = error.path().to_string();
-        let path = match (prefix, inner.as_str()) {
-            // `?` is where the text ended before a name.
-            (prefix, "." | "?") => prefix.to_owned(),
-            ("", inner) => inner.to_owned(),
-            (prefix, inner) if inner.starts_with('[') => format!("{prefix}{inner}"),
-            (prefix, inner) => format!("{prefix}.{inner}"),
-        };
+    fn from_json(error: serde_path_to_error::Error<serde_json::Error>) -> Self {
+        let path = error.path().to_string();
+        // `?` is where the text ended before a name.
+        let path = if matches!(path.as_str(), "." | "?") { String::new() } else { path };
         let error = error.into_inner();
         let (line, column) = (error.line(), error.column());
         // serde_json appends its own position, which callers print from `line` and `column`.
@@ -230,9 +144,34 @@ impl JobError {
         let message = text.split(" at line ").next().unwrap_or(&text).to_owned();
         JobError { path, message, line, column }
     }
+
+    /// The same fault, in a text that stands under `prefix` in a larger one: `params.job` makes `type` `params.job.type`.
+    #[must_use]
+    pub fn under(mut self, prefix: &str) -> Self {
+        self.path = match self.path.as_str() {
+            "" => prefix.to_owned(),
+            path if path.starts_with('[') => format!("{prefix}{path}"),
+            path => format!("{prefix}.{path}"),
+        };
+        (self.line, self.column) = (0, 0);
+        self
+    }
 }
 
 impl Job {
+    /// Begins a job for the worker of that type, field by field; it gets an id when it is enqueued.
+    ///
+    /// ```
+    /// use goworker::{Ids, Job};
+    ///
+    /// let job = Job::of("lua").name("greet").params(&serde_json::json!({ "who": "world" })).retries(3);
+    /// assert_eq!(job.build(&Ids::system())?.params.get(), r#"{"who":"world"}"#);
+    /// # Ok::<(), goworker::JobError>(())
+    /// ```
+    pub fn of(job_type: impl Into<String>) -> JobBuilder {
+        JobBuilder::of(job_type.into())
+    }
+
     /// A job with an id, a type and no more.
     pub fn new(id: JobId, job_type: impl Into<String>) -> Self {
         Job {
@@ -260,7 +199,7 @@ impl Job {
     /// When the text is not JSON, a field has the wrong form, or `type` is missing; the error names the JSON path.
     pub fn parse(json: &[u8], ids: &Ids) -> Result<Parsed, JobError> {
         let mut deserializer = serde_json::Deserializer::from_slice(json);
-        let wire: Wire = serde_path_to_error::deserialize(&mut deserializer).map_err(|e| JobError::from_json(e, ""))?;
+        let wire: Wire = serde_path_to_error::deserialize(&mut deserializer).map_err(JobError::from_json)?;
         deserializer.end().map_err(|e| JobError {
             line: e.line(),
             column: e.column(),
@@ -282,7 +221,7 @@ impl Job {
     /// (by `?`), it fails the job at once: trying again would not change the arguments.
     pub fn params<T: DeserializeOwned>(&self) -> Result<T, JobError> {
         let mut deserializer = serde_json::Deserializer::from_str(self.params.get());
-        serde_path_to_error::deserialize(&mut deserializer).map_err(|e| JobError::from_json(e, "params"))
+        serde_path_to_error::deserialize(&mut deserializer).map_err(|error| JobError::from_json(error).under("params"))
     }
 }
 
@@ -327,123 +266,10 @@ impl PartialEq for Params {
     }
 }
 
-/// The fields as they stand in the text.
-#[derive(Default)]
-struct Wire {
-    id: Option<JobId>,
-    job_type: Option<String>,
-    name: Option<String>,
-    params: Option<Box<RawValue>>,
-    retries: Option<u32>,
-    capture_output: Option<bool>,
-    priority: Option<i8>,
-    run_at: Option<Timestamp>,
-    delay: Option<Dur>,
-    expires_at: Option<Timestamp>,
-    timeout: Option<Dur>,
-    unique: Option<Unique>,
-    tags: Option<Vec<String>>,
-    meta: Option<Map<String, Value>>,
-    traceparent: Option<String>,
-    unknown: Vec<(String, Value)>,
-}
-
-impl Wire {
-    fn into_job(self, ids: &Ids) -> Result<Parsed, JobError> {
-        let job_type = self
-            .job_type
-            .filter(|t| !t.is_empty())
-            .ok_or_else(|| JobError::at("type", "missing; it names the worker that runs the job"))?;
-        if self.run_at.is_some() && self.delay.is_some() {
-            return Err(JobError::at("delay", "`run_at` is given too; only one of them can be meant"));
-        }
-        let priority = self.priority.unwrap_or(0);
-        if !(-100..=100).contains(&priority) {
-            return Err(JobError::at("priority", format!("{priority} is out of range; -100 to 100 is allowed")));
-        }
-        let mut meta = self.meta.unwrap_or_default();
-        let mut unknown = Vec::with_capacity(self.unknown.len());
-        for (field, value) in self.unknown {
-            // What the producer wrote into `meta` itself stays.
-            meta.entry(field.clone()).or_insert(value);
-            unknown.push(field);
-        }
-        let id_made = self.id.is_none();
-        let job = Job {
-            id: self.id.unwrap_or_else(|| ids.next()),
-            job_type,
-            name: self.name.unwrap_or_default(),
-            params: self.params.map(Params).unwrap_or_default(),
-            retries: self.retries,
-            capture_output: self.capture_output,
-            priority,
-            run_at: self.run_at,
-            delay: self.delay,
-            expires_at: self.expires_at,
-            timeout: self.timeout,
-            unique: self.unique,
-            tags: self.tags.unwrap_or_default(),
-            meta,
-            traceparent: self.traceparent,
-        };
-        Ok(Parsed { job, id_made, unknown })
-    }
-}
-
-/// Written by hand because a derived `flatten` would copy `params` through a tree and lose its bytes.
-impl<'de> Deserialize<'de> for Wire {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields;
-
-        impl<'de> Visitor<'de> for Fields {
-            type Value = Wire;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a job: {\"type\": \"...\", \"name\": \"...\", \"params\": {...}}")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Wire, A::Error> {
-                let mut wire = Wire::default();
-                while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-                    match key.as_ref() {
-                        "id" => set(&mut wire.id, "id", &mut map)?,
-                        "type" => set(&mut wire.job_type, "type", &mut map)?,
-                        "name" => set(&mut wire.name, "name", &mut map)?,
-                        "params" => set(&mut wire.params, "params", &mut map)?,
-                        "retries" => set(&mut wire.retries, "retries", &mut map)?,
-                        "capture_output" => set(&mut wire.capture_output, "capture_output", &mut map)?,
-                        "priority" => set(&mut wire.priority, "priority", &mut map)?,
-                        "run_at" => set(&mut wire.run_at, "run_at", &mut map)?,
-                        "delay" => set(&mut wire.delay, "delay", &mut map)?,
-                        "expires_at" => set(&mut wire.expires_at, "expires_at", &mut map)?,
-                        "timeout" => set(&mut wire.timeout, "timeout", &mut map)?,
-                        "unique" => set(&mut wire.unique, "unique", &mut map)?,
-                        "tags" => set(&mut wire.tags, "tags", &mut map)?,
-                        "meta" => set(&mut wire.meta, "meta", &mut map)?,
-                        "traceparent" => set(&mut wire.traceparent, "traceparent", &mut map)?,
-                        _ => wire.unknown.push((key.into_owned(), map.next_value()?)),
-                    }
-                }
-                Ok(wire)
-            }
-        }
-
-        /// A `null` counts as absent, as it does for GoWorker's producers; a field given twice is an error.
-        fn set<'de, T: Deserialize<'de>, A: MapAccess<'de>>(slot: &mut Option<T>, name: &'static str, map: &mut A) -> Result<(), A::Error> {
-            if slot.is_some() {
-                return Err(de::Error::duplicate_field(name));
-            }
-            *slot = map.next_value()?;
-            Ok(())
-        }
-
-        deserializer.deserialize_map(Fields)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::{Clock, Random};
 
     fn parse(text: &str) -> Result<Parsed, JobError> {
         Job::parse(text.as_bytes(), &Ids::new(Clock::system(), Random::seeded(1)))

@@ -1,0 +1,169 @@
+//! One open queue, as an application sees it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::job::{Ids, Job, JobBuilder, JobId};
+use crate::outcome::{Cause, Failure, Output};
+use crate::plugin::QueueHandle;
+use crate::provider::ProviderError;
+use crate::queue::{Change, Enqueued, Filter, JobRecord, MAX_BULK, QueueStats, State};
+
+use super::error::{ClientError, WaitError};
+
+/// An open queue.
+#[derive(Debug, Clone)]
+pub struct OpenQueue {
+    name: String,
+    kind: &'static str,
+    handle: QueueHandle,
+    ids: Ids,
+}
+
+impl OpenQueue {
+    pub(crate) fn new(name: String, kind: &'static str, handle: QueueHandle, ids: Ids) -> Self {
+        OpenQueue { name, kind, handle, ids }
+    }
+
+    /// Its key in the configuration.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its kind.
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// The queue itself, with all that its trait has.
+    pub fn handle(&self) -> &QueueHandle {
+        &self.handle
+    }
+
+    /// Puts a job into the queue; answers its id once it is stored, as durably as the queue can.
+    ///
+    /// The same job with the same id is stored once: enqueueing it again changes nothing, and answers its id.
+    ///
+    /// # Errors
+    /// When the job is not one, the queue has another with its id, or the store cannot accept it. After an error of the
+    /// store it may have been stored all the same; with an id of its own it can safely be enqueued again.
+    pub async fn enqueue(&self, job: impl Into<JobBuilder>) -> Result<JobId, ClientError> {
+        let job = Arc::new(job.into().build(&self.ids)?);
+        self.accept(std::slice::from_ref(&job)).await?;
+        Ok(job.id.clone())
+    }
+
+    /// Puts jobs into the queue, in order; answers their ids once all are stored. Each thousand is one step: stored as a
+    /// whole or not at all.
+    ///
+    /// # Errors
+    /// When one of them is not a job (then none is stored; the path begins with its position), the queue has others with
+    /// their ids (then the rest is stored), or the store cannot accept them (then those before may be stored).
+    pub async fn enqueue_all<J: Into<JobBuilder>>(&self, jobs: impl IntoIterator<Item = J>) -> Result<Vec<JobId>, ClientError> {
+        let build = |(position, job): (usize, J)| {
+            job.into().build(&self.ids).map(Arc::new).map_err(|error| error.under(&format!("jobs[{position}]")))
+        };
+        let jobs = jobs.into_iter().enumerate().map(build).collect::<Result<Vec<Arc<Job>>, _>>()?;
+        let mut conflicts = Vec::new();
+        for chunk in jobs.chunks(MAX_BULK) {
+            match self.accept(chunk).await {
+                Err(ClientError::Conflict { ids, .. }) => conflicts.extend(ids),
+                accepted => accepted?,
+            }
+        }
+        if conflicts.is_empty() {
+            Ok(jobs.iter().map(|job| job.id.clone()).collect())
+        } else {
+            Err(ClientError::Conflict { queue: self.name.clone(), ids: conflicts })
+        }
+    }
+
+    /// Stores what fits into one step of the queue.
+    pub(crate) async fn accept(&self, jobs: &[Arc<Job>]) -> Result<(), ClientError> {
+        let answers = self.handle.enqueue(jobs, None).await.map_err(self.store_error())?;
+        let refused = jobs.iter().zip(answers).filter(|(_, answer)| *answer == Enqueued::Conflict);
+        let ids: Vec<JobId> = refused.map(|(job, _)| job.id.clone()).collect();
+        if ids.is_empty() { Ok(()) } else { Err(ClientError::Conflict { queue: self.name.clone(), ids }) }
+    }
+
+    /// Waits until the job has ended, but not longer than `at_most`; answers its output.
+    ///
+    /// Nothing is polled: a job that this process ends is told of at once, with `sqlite` one that another process ends
+    /// within a few milliseconds (a second, where the system does not tell of changed files). Other kinds of queues may
+    /// look now and then, after a second at the latest.
+    ///
+    /// # Errors
+    /// When the job ended without output to give, and why; when it has not ended in time; when the queue cannot be asked.
+    pub async fn wait(&self, id: &JobId, at_most: Duration) -> Result<Output, WaitError> {
+        let Ok(ended) = tokio::time::timeout(at_most, self.handle.wait(id)).await else {
+            return Err(WaitError::TimedOut { id: id.clone(), at_most: at_most.into() });
+        };
+        let Some(record) = ended.map_err(self.store_error())? else { return Err(WaitError::Absent(id.clone())) };
+        match record.state {
+            State::Done => Ok(record.output),
+            State::Cancelled => Err(WaitError::Cancelled(id.clone())),
+            State::Expired => Err(WaitError::Expired(id.clone())),
+            _ => {
+                let unsaid = || Failure::new(Cause::Error, format!("its queue calls it {}, and does not say why", record.state));
+                Err(WaitError::Dead { id: id.clone(), failure: record.failure.unwrap_or_else(unsaid) })
+            }
+        }
+    }
+
+    /// The job with all its attempts, if there is one of that id.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn get(&self, id: &JobId) -> Result<Option<JobRecord>, ClientError> {
+        self.handle.get(id).await.map_err(self.store_error())
+    }
+
+    /// The jobs that `filter` selects, newest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn list(&self, filter: &Filter) -> Result<Vec<JobRecord>, ClientError> {
+        self.handle.list(filter).await.map_err(self.store_error())
+    }
+
+    /// Cancels a job: one that waits at once, one that runs as soon as its worker hears of it.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn cancel(&self, id: &JobId) -> Result<Change, ClientError> {
+        self.handle.cancel(std::slice::from_ref(id)).await.map_err(self.store_error()).map(only)
+    }
+
+    /// Makes a job that has ended ready again.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn retry(&self, id: &JobId) -> Result<Change, ClientError> {
+        self.handle.retry(std::slice::from_ref(id)).await.map_err(self.store_error()).map(only)
+    }
+
+    /// Forgets a job that does not run.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn delete(&self, id: &JobId) -> Result<Change, ClientError> {
+        self.handle.delete(std::slice::from_ref(id)).await.map_err(self.store_error()).map(only)
+    }
+
+    /// How many jobs there are of each type and state.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn stats(&self) -> Result<QueueStats, ClientError> {
+        self.handle.stats().await.map_err(self.store_error())
+    }
+
+    fn store_error(&self) -> impl FnOnce(ProviderError) -> ClientError {
+        |error| ClientError::Store { queue: self.name.clone(), error }
+    }
+}
+
+/// The answer about one job.
+fn only(changes: Vec<Change>) -> Change {
+    changes.into_iter().next().unwrap_or(Change::Absent)
+}

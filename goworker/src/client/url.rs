@@ -1,0 +1,77 @@
+//! A URL is short for a configuration of one queue.
+
+use percent_encoding::percent_decode_str;
+
+use super::error::OpenError;
+
+/// The configuration that a URL is short for.
+///
+/// `sqlite:jobs.db` and `sqlite:/var/jobs.db` name a file, and so does `sqlite:///var/jobs.db`.
+pub(super) fn config_of(url: &str) -> Result<String, OpenError> {
+    let Some((scheme, rest)) = url.split_once(':') else {
+        return Err(OpenError::Url("this is not a URL; write `sqlite:jobs.db`, or open a configuration".to_owned()));
+    };
+    let queue = match scheme {
+        "sqlite" => format!("sqlite(path: {})", quoted(&path(rest)?)),
+        "memory" => {
+            let message = "a memory queue lives only inside the process that runs it; ask its manager for a client";
+            return Err(OpenError::Url(message.to_owned()));
+        }
+        // What follows may hold a password.
+        scheme => {
+            return Err(OpenError::Url(format!("`{}:` is no store that this program knows; there is `sqlite:`", scheme.escape_debug())));
+        }
+    };
+    Ok(format!("(providers: {{ \"jobs\": {queue} }})"))
+}
+
+/// The file that the part after the scheme names.
+fn path(rest: &str) -> Result<String, OpenError> {
+    let wrong = |message: String| Err(OpenError::Url(message));
+    let path = match rest.strip_prefix("//") {
+        Some(path) if path.starts_with('/') => path,
+        Some(path) => {
+            return wrong(format!("`sqlite://{path}` names a host; write `sqlite:{path}`, or `sqlite:///..` for an absolute path"));
+        }
+        None => rest,
+    };
+    if path.contains(['?', '#']) {
+        return wrong(format!("`sqlite:{rest}` has more than a path; other settings need a configuration, and a `?` in a path is `%3F`"));
+    }
+    match percent_decode_str(path).decode_utf8() {
+        Ok(path) if path.is_empty() => wrong(format!("`sqlite:{rest}` names no file; write `sqlite:jobs.db`")),
+        Ok(path) => Ok(path.into_owned()),
+        Err(_) => wrong(format!("`sqlite:{rest}` is not UTF-8 when its `%` are read")),
+    }
+}
+
+/// A text as RON has it.
+fn quoted(text: &str) -> String {
+    let escaped = text.chars().flat_map(|c| if matches!(c, '"' | '\\') { vec!['\\', c] } else { vec![c] });
+    format!("\"{}\"", escaped.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_names_a_file_as_elsewhere() {
+        let path = |url: &str| {
+            let config = config_of(url).unwrap();
+            config.strip_prefix("(providers: { \"jobs\": sqlite(path: ").unwrap().strip_suffix(") })").unwrap().to_owned()
+        };
+        assert_eq!(path("sqlite:jobs.db"), r#""jobs.db""#);
+        assert_eq!(path("sqlite:/var/jobs.db"), r#""/var/jobs.db""#);
+        assert_eq!(path("sqlite:///var/my%20jobs.db"), r#""/var/my jobs.db""#);
+        assert_eq!(path(r#"sqlite:a"b\c"#), r#""a\"b\\c""#);
+    }
+
+    #[test]
+    fn a_url_that_cannot_be_is_explained() {
+        let urls = ["jobs.db", "sqlite:", "sqlite://jobs.db", "sqlite:jobs.db?mode=ro", "sqlite:%ff", "redis://:secret@host", "memory:"];
+        let told = urls.map(|url| config_of(url).unwrap_err().to_string());
+        assert!(!told.join("").contains("secret"));
+        insta::assert_snapshot!(told.join("\n"));
+    }
+}

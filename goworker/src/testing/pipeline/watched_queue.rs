@@ -1,0 +1,179 @@
+//! A queue that notes what happens in it. It outlives the manager, as a real one does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::scene::Scene;
+use crate::clock::Timestamp;
+use crate::job::{Job, JobId};
+use crate::outcome::{Attempt, Settlement};
+use crate::plugin::QueueHandle;
+use crate::provider::{Batch, Cursor, Demand, Provider, ProviderError, Renewal, Settled, Token};
+use crate::queue::{Change, Enqueued, Filter, JobRecord, Queue, QueueStats};
+use crate::units::Dur;
+
+pub(super) struct WatchedQueue {
+    pub(super) name: String,
+    pub(super) queue: QueueHandle,
+    pub(super) scene: Arc<Scene>,
+}
+
+impl Provider for WatchedQueue {
+    async fn fetch(&self, demand: &Demand) -> Result<Batch, ProviderError> {
+        let batch = self.queue.fetch(demand).await?;
+        for delivery in &batch.deliveries {
+            let crashes = match delivery.crashes {
+                0 => String::new(),
+                1 => "after a crash".to_owned(),
+                n => format!("after {n} crashes"),
+            };
+            self.scene.recorder.job(&self.name, "delivered", &delivery.job, crashes);
+        }
+        Ok(batch)
+    }
+
+    async fn ready(&self, demand: &Demand) {
+        self.queue.ready(demand).await;
+    }
+
+    async fn settle(&self, settlements: &[Settled]) -> Result<Vec<usize>, ProviderError> {
+        let refused = self.queue.settle(settlements).await?;
+        for (index, settled) in settlements.iter().enumerate() {
+            self.note(settled).await?;
+            if refused.contains(&index) {
+                self.scene.recorder.job(&self.name, "refused", &settled.job, "its lease was lost");
+            }
+        }
+        self.scene.changed.notify_waiters();
+        Ok(refused)
+    }
+
+    async fn renew(&self, leases: &[Token]) -> Result<Renewal, ProviderError> {
+        let (lost, kept): (Vec<Token>, Vec<Token>) = leases.iter().partition(|token| self.scene.is_lost(**token));
+        let mut renewal = self.queue.renew(&kept).await?;
+        renewal.lost.extend(lost);
+        for id in &renewal.cancelled {
+            if let Some(record) = self.queue.get(id).await? {
+                self.scene.recorder.job(&self.name, "to be cancelled", &record.job, "");
+            }
+        }
+        if !renewal.lost.is_empty() {
+            self.scene.recorder.event(&self.name, "lease lost");
+        }
+        Ok(renewal)
+    }
+
+    fn selects_by_type(&self) -> bool {
+        true
+    }
+
+    fn keeps_retries(&self) -> bool {
+        true
+    }
+}
+
+impl Queue for WatchedQueue {
+    async fn enqueue(&self, jobs: &[Arc<Job>], cursor: Option<&Cursor>) -> Result<Vec<Enqueued>, ProviderError> {
+        let answers = self.queue.enqueue(jobs, cursor).await?;
+        for (job, answer) in jobs.iter().zip(&answers) {
+            match answer {
+                Enqueued::Created => self.accepted(job),
+                Enqueued::Exists => self.scene.recorder.job(&self.name, "there already", job, ""),
+                Enqueued::Conflict => self.scene.recorder.job(&self.name, "refused", job, "another job has its id"),
+            }
+        }
+        self.scene.changed.notify_waiters();
+        Ok(answers)
+    }
+
+    async fn cursor(&self, name: &str) -> Result<Option<String>, ProviderError> {
+        self.queue.cursor(name).await
+    }
+
+    async fn list(&self, filter: &Filter) -> Result<Vec<JobRecord>, ProviderError> {
+        self.queue.list(filter).await
+    }
+
+    async fn get(&self, id: &JobId) -> Result<Option<JobRecord>, ProviderError> {
+        self.queue.get(id).await
+    }
+
+    async fn wait(&self, id: &JobId) -> Result<Option<JobRecord>, ProviderError> {
+        self.queue.wait(id).await
+    }
+
+    async fn cancel(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
+        self.changed("cancelled by hand", ids, self.queue.cancel(ids).await?).await
+    }
+
+    async fn retry(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
+        self.changed("retried by hand", ids, self.queue.retry(ids).await?).await
+    }
+
+    async fn delete(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
+        self.queue.delete(ids).await
+    }
+
+    async fn stats(&self) -> Result<QueueStats, ProviderError> {
+        self.queue.stats().await
+    }
+
+    fn is_durable(&self) -> bool {
+        // As far as the pipeline can tell: it survives the crashes that there are here.
+        true
+    }
+}
+
+impl WatchedQueue {
+    fn accepted(&self, job: &Job) {
+        let until = |due: Timestamp| due.since(self.scene.recorder.now());
+        let delay = job.delay.map(Dur::get).or(job.run_at.map(until)).filter(|delay| !delay.is_zero());
+        let more = delay.map(|delay| format!("due in {}", rounded(delay))).unwrap_or_default();
+        self.scene.recorder.job(&self.name, "accepted", job, more);
+    }
+
+    async fn changed(&self, what: &str, ids: &[JobId], changes: Vec<Change>) -> Result<Vec<Change>, ProviderError> {
+        for (id, change) in ids.iter().zip(&changes) {
+            if matches!(change, Change::Changed | Change::Requested)
+                && let Some(record) = self.queue.get(id).await?
+            {
+                self.scene.recorder.job(&self.name, what, &record.job, "");
+            }
+        }
+        self.scene.changed.notify_waiters();
+        Ok(changes)
+    }
+
+    /// Notes the end of an attempt, and what follows from it.
+    async fn note(&self, Settled { job, attempt, settlement, .. }: &Settled) -> Result<(), ProviderError> {
+        let failure = attempt.as_ref().and_then(|attempt| attempt.failure.as_ref());
+        let (who, what) = match attempt {
+            Some(Attempt { number, .. }) => (job.job_type.as_str(), format!("attempt {number}")),
+            None => (self.name.as_str(), "settled".to_owned()),
+        };
+        let more = match (settlement, failure) {
+            (Settlement::Done { output }, _) => format!("done {}", output.json().unwrap_or_default()),
+            (Settlement::Retry { after, charged: true }, Some(failure)) => format!("again in {}: {failure}", rounded(*after)),
+            (Settlement::Retry { after, .. }, _) => format!("snoozed for {}", rounded(*after)),
+            (Settlement::Dead { failure, .. }, _) => format!("dead: {failure}"),
+            (Settlement::Cancelled, _) => "cancelled".to_owned(),
+            (Settlement::Release, _) => "given back".to_owned(),
+        };
+        self.scene.recorder.job(who, what, job, more);
+        if let Settlement::Dead { handlers, .. } = settlement {
+            for handler in handlers {
+                // A job that dies again after a retry by hand finds the job of its first death there.
+                match self.queue.get(&handler.id).await? {
+                    Some(record) if !record.state.is_final() => self.accepted(handler),
+                    _ => self.scene.recorder.job(&self.name, "there already", handler, ""),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Jitter gives nanoseconds, which nobody wants to read.
+fn rounded(duration: Duration) -> Dur {
+    Dur(Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
+}

@@ -1,0 +1,110 @@
+//! Whole pipelines under virtual time, shown as timelines.
+
+use std::time::{Duration, Instant};
+
+use goworker::testing::Pipeline;
+use goworker::{Change, State};
+use insta::{assert_json_snapshot, assert_snapshot};
+
+const SHOP: &str = r#"(
+    providers: { "jobs": sqlite(path: "never-opened.db") },
+    workers: { "lua": lua(scripts: "../scripts", timeout: "30s"), "scripted": scripted(timeout: "1m"), "attic": scripted() },
+    retry: (retries: 2, backoff: exponential(initial: "1m", jitter: 0.5)),
+    failure_handlers: [(type: "attic", name: "ok")],
+)"#;
+
+const GREET: &str = r#"{"type": "lua", "name": "greet", "params": {"who": "you"}}"#;
+
+#[test]
+fn a_job_that_fails_is_tried_again_and_ends_in_the_attic() {
+    let mut pipeline = Pipeline::new(SHOP);
+    pipeline.feed(r#"{"type": "lua", "name": "charge", "params": {"amount": 9999}, "retries": 1}"#);
+    pipeline.feed(GREET);
+    pipeline.feed(r#"{"id": "later", "type": "scripted", "name": "ok", "delay": "2d"}"#);
+    assert_snapshot!(pipeline.run());
+    assert!(!std::path::Path::new("never-opened.db").exists());
+}
+
+#[test]
+fn each_fault_has_its_timeline() {
+    for fault in [
+        "fail lua/greet twice",
+        "fail for good lua",
+        "panic",
+        "time out scripted",
+        "lose the lease of lua/greet",
+        "crash the manager in lua",
+    ] {
+        let mut pipeline = Pipeline::new(SHOP);
+        pipeline.fault(fault);
+        pipeline.feed(GREET);
+        pipeline.feed(r#"{"type": "scripted", "name": "sleep", "params": 5000}"#);
+        assert_snapshot!(fault.replace([' ', '/'], "_"), pipeline.run(), fault);
+    }
+}
+
+#[test]
+fn a_trace_is_data_too() {
+    let mut pipeline = Pipeline::new(SHOP);
+    pipeline.fault("fail lua");
+    pipeline.feed(GREET);
+    assert_json_snapshot!(pipeline.run());
+}
+
+#[test]
+fn what_is_done_by_hand_is_in_the_trace() {
+    let mut pipeline = Pipeline::new(SHOP);
+    let cancelled = pipeline.feed(r#"{"type": "scripted", "name": "stop when told"}"#);
+    let dead = pipeline.feed(r#"{"type": "scripted", "name": "fail twice", "retries": 1}"#);
+    let queue = pipeline.queue("jobs");
+    pipeline.run_for(Duration::from_secs(1));
+    assert_eq!(pipeline.block_on(queue.cancel(&[cancelled])).unwrap(), [Change::Requested]);
+    pipeline.wait(&dead, State::Dead);
+    assert_eq!(pipeline.block_on(queue.retry(&[dead])).unwrap(), [Change::Changed]);
+    assert_snapshot!(pipeline.run());
+}
+
+#[test]
+fn an_hour_takes_no_time() {
+    let began = Instant::now();
+    let mut pipeline = Pipeline::new(&SHOP.replace("exponential(initial: \"1m\", jitter: 0.5)", "fixed(\"1h\")"));
+    pipeline.fault("fail lua always");
+    pipeline.feed(GREET);
+    let last = pipeline.run().events().last().unwrap().at;
+    assert_eq!(Duration::from_millis(last), Duration::from_secs(2 * 3_600));
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+/// `GOWORKER_RUNS` sets how many runs there are.
+#[test]
+fn every_run_gives_the_same_text() {
+    let runs = std::env::var("GOWORKER_RUNS").ok().map_or(40, |runs| runs.parse().unwrap());
+    let run = || {
+        let mut pipeline = Pipeline::new(SHOP);
+        for fault in ["fail lua/greet 3 times", "panic scripted", "lose the lease of lua", "crash the manager in scripted"] {
+            pipeline.fault(fault);
+        }
+        for n in 0..8 {
+            pipeline.feed(GREET);
+            pipeline.feed(&format!(r#"{{"type": "scripted", "name": "sleep", "params": {}}}"#, n * 700));
+            pipeline.feed(r#"{"type": "lua", "name": "charge", "params": {"amount": 9999}}"#);
+        }
+        pipeline.run().to_string()
+    };
+    let first = run();
+    for _ in 1..runs {
+        assert_eq!(run(), first);
+    }
+}
+
+#[test]
+#[should_panic(expected = "`explode` is not a fault; write")]
+fn a_fault_that_nobody_knows_is_told() {
+    Pipeline::new(SHOP).fault("explode");
+}
+
+#[test]
+#[should_panic(expected = "did you mean `scripted`?")]
+fn a_configuration_with_mistakes_fails_the_test() {
+    Pipeline::new(&SHOP.replace("scripted()", "scriptd()"));
+}

@@ -1,0 +1,7 @@
+use goworker::provider;
+
+/// Brings pictures.
+#[provider(params = Vec<u8>)]
+pub struct Pictures;
+
+fn main() {}

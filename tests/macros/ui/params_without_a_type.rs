@@ -1,0 +1,13 @@
+use goworker::{Context, Job, Output, WorkResult, Worker, worker};
+
+/// Resizes a picture.
+#[worker(params)]
+pub struct Resize;
+
+impl Worker for Resize {
+    async fn work(&self, _: &Job, _: &Context) -> WorkResult {
+        Ok(Output::none())
+    }
+}
+
+fn main() {}
