@@ -82,6 +82,13 @@ fn the_suite_finds_that_crashes_are_forgotten_when_the_store_is_opened_again() {
 }
 
 #[test]
+fn the_suite_ends_even_if_a_call_does_not() {
+    let broken = broken(&report(Fault::FetchWaits));
+    assert!(broken.contains("a fetch that asks for nothing brings nothing\n"), "{broken}");
+    assert!(broken.ends_with("every job ends once nothing goes wrong any more"), "{broken}");
+}
+
+#[test]
 fn the_suite_finds_a_queue_that_only_says_it_is_durable() {
     insta::assert_snapshot!(broken(&report(Fault::OnlySaysDurable)), @r"
     everything survives a close
