@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a harness is test code: what goes wrong in it fails the test")]
 
 pub mod daemon;
+pub mod faulty;
 pub mod mail_server;
 pub mod pipeline;
 pub mod workers;

@@ -119,6 +119,7 @@ mod tests {
                     #[config(default = 85, range = 1..=100)]
                     quality: u8,
                     /// Folder that receives the result.
+                    #[config(example = "thumbnails")]
                     output: PathBuf,
                     /// Optional caption.
                     caption: Option<String>,

@@ -23,6 +23,8 @@ pub(crate) struct Setting {
     /// What it is if a config leaves it out; `None` if it must not.
     pub(crate) fallback: Option<Fallback>,
     pub(crate) range: Option<Range>,
+    /// A value to start from, as a config writes it.
+    pub(crate) example: Option<String>,
 }
 
 /// What a setting is if it is left out.
@@ -71,7 +73,8 @@ impl Setting {
             Range { value: quote!(#start #limits #end), text: text(&range), optional: in_option(&ty).is_some() }
         });
         let doc_attributes = attributes.iter().filter(|attribute| attribute.path().is_ident("doc")).cloned().collect();
-        Setting { ident, name, doc, doc_attributes, ty, fallback, range }
+        let example = args.example.map(text);
+        Setting { ident, name, doc, doc_attributes, ty, fallback, range, example }
     }
 }
 

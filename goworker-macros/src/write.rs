@@ -85,12 +85,14 @@ pub(crate) fn settings(Component { ident, settings, goworker, .. }: &Component) 
     }
 }
 
-fn field(goworker: &Path, Setting { name, doc, ty, fallback, range, .. }: &Setting) -> TokenStream {
+fn field(goworker: &Path, Setting { name, doc, ty, fallback, range, example, .. }: &Setting) -> TokenStream {
     let written = text(ty);
     let written = written.trim_start_matches("::");
     let default = fallback.iter().map(|fallback| shown(goworker, ty, fallback));
     let range = range.iter().map(|range| &range.text);
-    quote!(<#ty as #goworker::__private::AsSetting>::field(#name, #written, #doc) #(.or(#default))* #(.within(#range))*)
+    let example = example.iter();
+    let field = quote!(<#ty as #goworker::__private::AsSetting>::field(#name, #written, #doc));
+    quote!(#field #(.or(#default))* #(.within(#range))* #(.example(#example))*)
 }
 
 fn shown(goworker: &Path, ty: &Type, Fallback { value, text, is_ron }: &Fallback) -> TokenStream {

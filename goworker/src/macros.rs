@@ -137,6 +137,7 @@ pub use goworker_macros::provider;
 ///   type's own default.
 /// * `#[config(range = ..)]` is checked when the config is; for an `Option` it holds for what is in it. A literal default
 ///   outside of it does not compile.
+/// * `#[config(example = ..)]` is what `goworker new config` writes for a field that has to be given.
 /// * `#[state]` is not configuration. It begins as the type's default, and [`Worker::init`](crate::Worker::init) can set it.
 /// * `concurrency`, `timeout` and `retry` are settings of every worker; no field can be called so.
 ///

@@ -26,9 +26,10 @@ pub const MAX_BULK: usize = 1_000;
 /// A provider that stores jobs. A struct becomes one by `#[provider(queue)]`.
 ///
 /// Every change of a job's state is a compare-and-set on (job, state, token), in one atomic step. The conformance
-/// suite in [`testing`](crate::testing) runs the whole contract against any implementation.
+/// suite in [`testing`](crate::testing) (feature `testing`) runs the whole contract against any implementation.
 ///
-/// None of these futures may leave a step half done when it is dropped; whether it was done is then unknown.
+/// None of these futures may leave a step half done when it is dropped; whether it was done is then unknown. Calls that
+/// follow on the same queue come after it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is marked `#[provider(queue)]` but does not implement `Queue`",
     note = "write `impl Queue for {Self} {{ .. }}` next to it, or drop `queue` from the attribute"
@@ -49,7 +50,7 @@ pub trait Queue: Provider {
     /// When the store cannot be read.
     fn cursor(&self, name: &str) -> impl Future<Output = Result<Option<String>, ProviderError>> + Send;
 
-    /// The jobs that `filter` selects, newest first.
+    /// The jobs that `filter` selects, newest first, as they are at this moment: a lease that is over is lost.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -107,7 +108,7 @@ pub trait Queue: Provider {
     /// When the store cannot be read.
     fn stats(&self) -> impl Future<Output = Result<QueueStats, ProviderError>> + Send;
 
-    /// Whether jobs outlive the process.
+    /// Whether jobs outlive the process. Then several processes may have the store open at once.
     fn is_durable(&self) -> bool;
 }
 
@@ -215,7 +216,7 @@ pub struct JobRecord {
     pub ended_at: Option<Timestamp>,
     /// What it returned, if that is kept.
     pub output: Output,
-    /// Why it failed last, if it has.
+    /// Why it failed last, if it has: what it is dead of, or else the failure of its last attempt.
     pub failure: Option<Failure>,
     /// Its failed attempts; filled by [`Queue::get`] only.
     pub attempts: Vec<Attempt>,

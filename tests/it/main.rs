@@ -13,6 +13,7 @@ mod lua;
 mod manager;
 mod parts;
 mod pipelines;
+mod planted_faults;
 
 /// goworker with the tests' own workers.
 const BINARY: &str = env!("CARGO_BIN_EXE_goworker-under-test");

@@ -191,12 +191,7 @@ impl Store {
                     self.accept(handler, now);
                 }
             }
-            Settlement::Cancelled => {
-                if let Some(attempt) = failed.filter(|attempt| attempt.failure.is_some()) {
-                    entry.charge(attempt);
-                }
-                self.end(key, State::Cancelled, now);
-            }
+            Settlement::Cancelled => self.end(key, State::Cancelled, now),
             Settlement::Release => self.put_back(key, now),
         }
     }

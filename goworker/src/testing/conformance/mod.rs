@@ -29,8 +29,8 @@
 //!   that are dropped, clocks that jump, processes that crash. The walk that fails is made as short as can be and printed.
 //! * If [`Queue::is_durable`](crate::Queue::is_durable): it is opened again after a crash, and by two processes at once. A crash is that
 //!   the queue is dropped without [`close`](crate::Provider::close).
-//! * That time is [`Setup::clock`], or the store's own; which of the two is found out. With a clock of its own, what
-//!   takes minutes cannot be told, and nothing becomes due during a walk.
+//! * That time is [`Setup::clock`], or the store's own; which of the two is found out. With a clock of its own, which
+//!   has to agree with this machine's to 20 ms, what takes minutes cannot be told, and nothing becomes due during a walk.
 //!
 //! # When it fails
 //!
@@ -83,12 +83,12 @@ pub struct Suite {
     /// The file of the test.
     source: &'static str,
     virtual_time: bool,
-    seed: Option<u64>,
+    seeded: Option<(u64, u32)>,
 }
 
 impl fmt::Debug for Suite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Suite").field("queue", &self.queue).field("seed", &self.seed).finish_non_exhaustive()
+        f.debug_struct("Suite").field("queue", &self.queue).field("seeded", &self.seeded).finish_non_exhaustive()
     }
 }
 
@@ -104,7 +104,7 @@ impl Suite {
         let name = std::any::type_name::<Q>();
         let queue = name.rsplit("::").next().unwrap_or(name).to_owned();
         let open: Arc<Open> = Arc::new(move |setup| open(setup).into());
-        Suite { open, queue, source: Location::caller().file(), virtual_time: false, seed: None }
+        Suite { open, queue, source: Location::caller().file(), virtual_time: false, seeded: None }
     }
 
     /// Runs the cases under tokio's paused time, so that they need not wait. Only for queues that wait by nothing else:
@@ -115,10 +115,10 @@ impl Suite {
         self
     }
 
-    /// Takes the same walks every time, and keeps no seeds. Otherwise others each time.
+    /// Takes the same walks every time, so many, and keeps no seeds. Otherwise others each time.
     #[must_use]
-    pub fn seeded(mut self, seed: u64) -> Self {
-        self.seed = Some(seed);
+    pub fn seeded(mut self, seed: u64, walks: u32) -> Self {
+        self.seeded = Some((seed, walks));
         self
     }
 
@@ -155,10 +155,10 @@ impl Suite {
             Err(Fault::CannotTell) => unreachable!("no time passes while this is found out"),
         };
         runtime.block_on(judge_cases(nature, &self.open, &mut report));
-        report.walks = walks();
+        report.walks = self.seeded.map_or_else(walks, |(_, walks)| walks);
         let Nature { durable, own_clock } = nature;
-        let walks = Walks { count: report.walks, seed: self.seed, source: self.source, durable, own_clock };
-        let walked = walks.run(&*self.open);
+        let seed = self.seeded.map(|(seed, _)| seed);
+        let walked = Walks { count: report.walks, seed, source: self.source, durable, own_clock }.run(&*self.open);
         report.steps = walked.steps;
         report.broken.extend(walked.broken.as_deref().map(Broken::headed));
         report

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::cases;
-use super::subject::{dead, done, failure, id, job, jobs, names, output, retry};
+use super::subject::{WORK, dead, done, failure, id, job, jobs, names, output, retry};
 use super::trial::{SHORT, Trial, Verdict, claim, expect};
 use crate::outcome::Settlement;
 use crate::provider::{Settled, Token};
-use crate::queue::{Filter, State};
+use crate::queue::{Count, Filter, State};
 
 cases![
     a_done_job_keeps_its_output,
@@ -19,8 +19,10 @@ cases![
     a_late_settlement_of_a_lost_lease_changes_nothing,
     a_charged_retry_comes_again_after_its_delay_with_the_attempt,
     an_uncharged_retry_counts_nothing,
+    an_uncharged_retry_waits_for_another_attempt,
     a_retry_without_delay_comes_again_behind_those_that_waited_longer,
     a_release_counts_nothing_and_returns_to_its_old_place,
+    a_release_is_ready_even_if_the_clock_was_set_back,
     a_dead_job_is_kept_whole,
     a_job_may_die_without_an_attempt,
     handler_jobs_appear_with_the_death,
@@ -138,17 +140,17 @@ async fn a_charged_retry_comes_again_after_its_delay_with_the_attempt(trial: Tri
     let after = trial.now();
     let record = queue.record("a").await?;
     if record.state == State::Scheduled {
-        let in_time = record.due_at.is_some_and(|due| before.after(delay) <= due && due <= after.after(delay));
+        let in_time = trial.is_between(record.due_at, before.after(delay), after.after(delay));
         claim("it is due the delay after the settlement, on the store's clock", in_time)?;
     } else {
-        claim("it is scheduled until its time", trial.now().since(before) >= delay)?;
+        claim("it is scheduled until its time", trial.has_passed(delay, before))?;
     }
     expect("the attempts charged", record.attempt, 1)?;
     expect("its failure", record.failure, Some(failure("again")))?;
     expect("the attempts listed", record.attempts.as_slice(), settled.attempt.as_slice())?;
 
     let second = queue.await_jobs(1).await?;
-    claim("it comes not before its time", trial.now().since(before) >= delay)?;
+    claim("it comes not before its time", trial.has_passed(delay, before))?;
     expect("the attempts delivered", second.deliveries[0].attempts.as_slice(), settled.attempt.as_slice())?;
     let again = queue.settled(&second, 0, retry(Duration::ZERO));
     queue.settle_all(std::slice::from_ref(&again)).await?;
@@ -166,10 +168,17 @@ async fn an_uncharged_retry_counts_nothing(trial: Trial) -> Verdict {
     let before = trial.now();
     queue.settle_all(&[queue.settled(&first, 0, Settlement::Retry { after: delay, charged: false })]).await?;
     let second = queue.await_jobs(1).await?;
-    claim("it comes not before its time", trial.now().since(before) >= delay)?;
+    claim("it comes not before its time", trial.has_passed(delay, before))?;
     let delivery = &second.deliveries[0];
     expect("attempts and crashes", (delivery.attempts.len(), delivery.crashes), (0, 0))?;
     expect("attempts in the record", queue.record("a").await?.attempt, 0)
+}
+
+async fn an_uncharged_retry_waits_for_another_attempt(trial: Trial) -> Verdict {
+    let queue = trial.open().await?;
+    queue.run_one("a", Settlement::Retry { after: Duration::from_secs(3_600), charged: false }).await?;
+    let waits = Count { job_type: WORK.into(), state: State::Scheduled, retrying: true, jobs: 1 };
+    expect("what it waits for, which is no time of its producer", queue.stats().await?.counts, [waits])
 }
 
 async fn a_retry_without_delay_comes_again_behind_those_that_waited_longer(trial: Trial) -> Verdict {
@@ -192,6 +201,17 @@ async fn a_release_counts_nothing_and_returns_to_its_old_place(trial: Trial) -> 
     let batch = queue.take_exactly(&["a", "b", "c"]).await?;
     let delivery = &batch.deliveries[0];
     expect("attempts and crashes", (delivery.attempts.len(), delivery.crashes), (0, 0))
+}
+
+async fn a_release_is_ready_even_if_the_clock_was_set_back(mut trial: Trial) -> Verdict {
+    trial.stop_clock()?;
+    let queue = trial.open().await?;
+    queue.accept(jobs(&["a"])).await?;
+    let batch = queue.take_exactly(&["a"]).await?;
+    trial.setup.clock.shift(-5_000);
+    queue.settle_all(&[queue.settled(&batch, 0, Settlement::Release)]).await?;
+    queue.expect_state("a", State::Ready).await?;
+    queue.take_exactly(&["a"]).await.map(|_| ())
 }
 
 async fn a_dead_job_is_kept_whole(trial: Trial) -> Verdict {
@@ -218,7 +238,9 @@ async fn a_job_may_die_without_an_attempt(trial: Trial) -> Verdict {
     queue.settle_all(&[Settled { attempt: None, ..queue.settled(&batch, 0, dead("poison")) }]).await?;
     let record = queue.record("a").await?;
     expect("state and attempts", (record.state, record.attempt, record.attempts.len()), (State::Dead, 0, 0))?;
-    expect("its failure", record.failure, Some(failure("poison")))
+    expect("its failure", record.failure, Some(failure("poison")))?;
+    queue.retry(&[id("a")]).await?;
+    expect("its failure when it lives again", queue.record("a").await?.failure, None)
 }
 
 async fn handler_jobs_appear_with_the_death(trial: Trial) -> Verdict {

@@ -101,6 +101,31 @@ impl Trial {
         Ok(())
     }
 
+    /// From here on, time passes only by [`later`](Trial::later). Before the queue is opened.
+    pub(super) fn stop_clock(&mut self) -> Verdict {
+        if self.own_clock {
+            return Err(Fault::CannotTell);
+        }
+        self.setup.clock = Clock::stopped_at(self.now());
+        Ok(())
+    }
+
+    /// Whether so much time has passed, as the store sees it.
+    pub(super) fn has_passed(&self, time: Duration, since: Timestamp) -> bool {
+        self.now().since(since) + self.tolerance() >= time
+    }
+
+    /// Whether an instant that the store tells lies between two.
+    pub(super) fn is_between(&self, instant: Option<Timestamp>, earliest: Timestamp, latest: Timestamp) -> bool {
+        let (earliest, latest) = (earliest.before(self.tolerance()), latest.after(self.tolerance()));
+        instant.is_some_and(|instant| earliest <= instant && instant <= latest)
+    }
+
+    /// How far the store's clock may be from that of the trial.
+    fn tolerance(&self) -> Duration {
+        if self.own_clock { Duration::from_millis(20) } else { Duration::ZERO }
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         self.setup.clock.now()
     }

@@ -37,17 +37,6 @@ impl Shown {
         Ok(Shown { records, cursors, stats, whole })
     }
 
-    /// Lets the model know what the queue has taken up of processes that have crashed, which it may do at any time.
-    pub(super) fn tell_orphans(&self, model: &mut Reference) {
-        for record in &self.records {
-            let Some(known) = model.jobs.get(&record.job.id) else { continue };
-            let taken_up = record.state != State::Running || record.crashes != known.crashes;
-            if let Some(token) = model.orphaned(known).filter(|_| taken_up) {
-                model.lose(token);
-            }
-        }
-    }
-
     /// Both must agree on everything; on instants only if the queue goes by the model's clock.
     pub(super) fn compare(&self, model: &Reference, instants: bool) -> Holds {
         let mut shown: Vec<&JobId> = self.records.iter().map(|record| &record.job.id).collect();

@@ -28,7 +28,7 @@ pub(super) struct Known {
     pub(super) crashes: u32,
     pub(super) output: Output,
     pub(super) cancel_asked: bool,
-    /// Whether it was given a new place among the others, so that its order among equals is not told.
+    /// Whether its order among equals is not told: it was given another place, or came together with others.
     pub(super) moved: bool,
     /// Attempts before this one count no longer: a person has asked for the job again.
     counted_from: usize,

@@ -11,6 +11,8 @@ mod cut;
 mod invariant;
 mod known;
 mod order;
+mod orphans;
+mod processes;
 mod reference;
 mod script;
 mod step;
@@ -26,7 +28,7 @@ pub(super) use cut::cut_off;
 
 use crate::plugin::AnyQueue;
 use crate::provider::Setup;
-use step::step;
+use step::{Step, step};
 use walk::walk;
 
 /// The most steps of a walk.
@@ -69,15 +71,35 @@ impl Walks {
         let taken = Cell::new(0);
         let walked = TestRunner::new(config).run(&vec(step(self.durable), 1..=STEPS), |steps| {
             taken.set(taken.get() + steps.len() as u64);
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let runtime = runtime.map_err(|error| TestCaseError::fail(format!("no runtime for the walk: {error}")))?;
-            runtime.block_on(walk(open, self.own_clock, &steps)).map_err(TestCaseError::fail)
+            self.walk(open, &steps).map_err(TestCaseError::fail)
         });
         let broken = match walked {
             Ok(()) => None,
             Err(TestError::Abort(why)) => Some(why.to_string()),
-            Err(TestError::Fail(why, _)) => Some(why.to_string()),
+            Err(TestError::Fail(why, steps)) => Some(self.shorten(open, steps).unwrap_or_else(|| why.to_string())),
         };
         Walked { steps: taken.get(), broken }
+    }
+
+    fn walk(&self, open: &dyn Fn(&Setup) -> AnyQueue, steps: &[Step]) -> Result<(), String> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| format!("no runtime for the walk: {error}"))?;
+        runtime.block_on(walk(open, self.own_clock, steps))
+    }
+
+    /// Takes out steps as long as the walk fails without them: proptest tries each once, and one may need another gone.
+    fn shorten(&self, open: &dyn Fn(&Setup) -> AnyQueue, mut steps: Vec<Step>) -> Option<String> {
+        let mut why = self.walk(open, &steps).err();
+        let mut position = steps.len();
+        while position > 0 {
+            position -= 1;
+            let mut fewer = steps.clone();
+            fewer.remove(position);
+            if let Err(still) = self.walk(open, &fewer) {
+                (steps, why) = (fewer, Some(still));
+                position = steps.len();
+            }
+        }
+        why
     }
 }

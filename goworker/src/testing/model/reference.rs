@@ -4,6 +4,7 @@
 //! which of equal jobs comes first, and when the jobs of a process that crashed are taken up.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,16 @@ pub(super) enum Wish {
     Delete,
 }
 
+impl fmt::Display for Wish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Wish::Cancel => "cancel",
+            Wish::Retry => "retry",
+            Wish::Delete => "delete",
+        })
+    }
+}
+
 /// Why nothing was enqueued.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Refusal {
@@ -36,26 +47,27 @@ pub(super) enum Refusal {
 pub(super) struct Reference {
     pub(super) jobs: BTreeMap<JobId, Known>,
     pub(super) cursors: BTreeMap<String, String>,
-    leases: BTreeMap<Token, Lease>,
+    pub(super) leases: BTreeMap<Token, Lease>,
     last_token: Token,
     accepted: u64,
     now: Timestamp,
-    lease: Duration,
+    /// How long a lease lasts.
+    duration: Duration,
 }
 
 #[derive(Debug, Clone)]
-struct Lease {
+pub(super) struct Lease {
     until: Timestamp,
     /// The process that it was given to.
-    holder: usize,
-    /// That process has crashed: the queue may end the lease now, or when its time is over.
-    orphaned: bool,
+    pub(super) holder: usize,
+    /// That process has crashed.
+    pub(super) orphaned: bool,
 }
 
 impl Reference {
-    pub(super) fn new(now: Timestamp, lease: Duration) -> Self {
+    pub(super) fn new(now: Timestamp, duration: Duration) -> Self {
         let (jobs, cursors, leases) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Reference { jobs, cursors, leases, last_token: Token(0), accepted: 0, now, lease }
+        Reference { jobs, cursors, leases, last_token: Token(0), accepted: 0, now, duration }
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -120,7 +132,7 @@ impl Reference {
         if token <= self.last_token {
             return Err(Invariant::Fencing.violated(format!("token {token} came after {}", self.last_token)));
         }
-        Invariant::Leases.same("duration of the lease", batch.lease.duration, Some(self.lease))?;
+        Invariant::Leases.same("duration of the lease", batch.lease.duration, Some(self.duration))?;
         self.last_token = token;
         self.hand_out(token, holder, batch.deliveries.iter().map(|delivery| (&delivery.job.id, delivery.handle)));
         Ok(())
@@ -148,7 +160,7 @@ impl Reference {
     }
 
     fn hand_out<'a>(&mut self, token: Token, holder: usize, jobs: impl Iterator<Item = (&'a JobId, u64)>) {
-        self.leases.insert(token, Lease { until: self.now.after(self.lease), holder, orphaned: false });
+        self.leases.insert(token, Lease { until: self.now.after(self.duration), holder, orphaned: false });
         for (id, handle) in jobs {
             if let Some(known) = self.jobs.get_mut(id) {
                 known.place = Place::Running { token, handle };
@@ -167,44 +179,26 @@ impl Reference {
             };
             known.settle(settled, now);
             if let Settlement::Dead { handlers, .. } = &settled.settlement {
-                handlers.iter().for_each(|handler| _ = self.accept(handler));
+                handlers.iter().for_each(|handler| self.accept_handler(handler));
             }
         }
         self.pass(self.now);
         refused
     }
 
+    /// In which order the handler jobs of one call are accepted is not told.
+    fn accept_handler(&mut self, job: &Arc<Job>) {
+        if self.accept(job) == Enqueued::Created
+            && let Some(known) = self.jobs.get_mut(&job.id)
+        {
+            known.moved = true;
+        }
+    }
+
     /// The job of a settlement, if its lease is held.
-    fn holds(&mut self, settled: &Settled) -> Option<&mut Known> {
+    pub(super) fn holds(&mut self, settled: &Settled) -> Option<&mut Known> {
         let place = Place::Running { token: settled.token, handle: settled.handle };
         self.jobs.get_mut(&settled.job.id).filter(|known| known.place == place)
-    }
-
-    /// Lets the model know that leases of crashed processes had ended: their settlements were refused.
-    pub(super) fn tell_refused(&mut self, settlements: &[Settled], refused: &[usize]) {
-        for (position, settled) in settlements.iter().enumerate() {
-            // The first settlement of a delivery tells; another is refused in any case.
-            let same = |earlier: &Settled| (earlier.token, earlier.handle) == (settled.token, settled.handle);
-            let is_first = !settlements[..position].iter().any(same);
-            let orphaned = self.holds(settled).cloned().and_then(|known| self.orphaned(&known));
-            if let Some(token) = orphaned.filter(|_| is_first && refused.contains(&position)) {
-                self.lose(token);
-            }
-        }
-    }
-
-    /// The same, from what a person was answered.
-    pub(super) fn tell_changes(&mut self, wish: Wish, ids: &[JobId], changes: &[Change]) {
-        for (id, change) in ids.iter().zip(changes) {
-            let Some(token) = self.jobs.get(id).and_then(|known| self.orphaned(known)) else { continue };
-            let stands = match wish {
-                Wish::Cancel => Change::Requested,
-                Wish::Retry | Wish::Delete => Change::Refused(State::Running),
-            };
-            if *change != stands {
-                self.lose(token);
-            }
-        }
     }
 
     /// Whether jobs run under a lease.
@@ -224,7 +218,7 @@ impl Reference {
             }
             renewal.cancelled.extend(held.iter().filter(|known| known.cancel_asked).map(|known| known.job.id.clone()));
             if let Some(lease) = self.leases.get_mut(token) {
-                lease.until = self.now.after(self.lease);
+                lease.until = self.now.after(self.duration);
             }
         }
         renewal
@@ -253,22 +247,6 @@ impl Reference {
         let its: Vec<Token> = self.leases.iter().filter(|(_, lease)| lease.holder == holder).map(|(token, _)| *token).collect();
         its.into_iter().for_each(|token| self.end_lease(token, 0));
         self.pass(self.now);
-    }
-
-    /// A process is killed: what it holds is taken up by others, at once or when its leases are over.
-    pub(super) fn crash(&mut self, holder: usize) {
-        self.leases.values_mut().filter(|lease| lease.holder == holder).for_each(|lease| lease.orphaned = true);
-    }
-
-    /// The lease of a job that runs in a process that has crashed.
-    pub(super) fn orphaned(&self, known: &Known) -> Option<Token> {
-        let Place::Running { token, .. } = known.place else { return None };
-        self.leases.get(&token).filter(|lease| lease.orphaned).map(|_| token)
-    }
-
-    /// All leases of processes that have crashed.
-    pub(super) fn orphans(&self) -> Vec<Token> {
-        self.leases.iter().filter(|(_, lease)| lease.orphaned).map(|(token, _)| *token).collect()
     }
 
     /// Until when a job is leased.

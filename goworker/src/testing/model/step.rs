@@ -17,7 +17,7 @@ use crate::queue::MAX_BULK;
 /// How long a lease lasts.
 pub(super) const LEASE: Duration = Duration::from_millis(200);
 /// So few that steps meet.
-const IDS: u8 = 12;
+const IDS: u8 = 8;
 /// The types of jobs.
 pub(super) const TYPES: [&str; 2] = ["work", "other"];
 
@@ -93,14 +93,15 @@ pub(super) enum How {
 /// Steps of all kinds; those that open the store again only where it is durable.
 pub(super) fn step(durable: bool) -> impl Strategy<Value = Step> {
     let action = if durable { prop_oneof![16 => action(), 1 => process()].boxed() } else { action() };
-    (action, 0..4usize, option::weighted(0.08, 1..=4u8)).prop_map(|(action, by, cut)| Step { action, by, cut })
+    let polls = prop_oneof![4 => Just(1), 2 => Just(2), 1 => 3..=6u8];
+    (action, 0..4usize, option::weighted(0.15, polls)).prop_map(|(action, by, cut)| Step { action, by, cut })
 }
 
 fn action() -> BoxedStrategy<Action> {
     prop_oneof![
         20 => (vec(draft(), 1..=4), option::weighted(0.2, mark())).prop_map(|(jobs, cursor)| Action::Enqueue { jobs, cursor }),
         3 => (0..IDS).prop_map(Action::Again),
-        1 => prop_oneof![30 => Just(20), 1 => Just(MAX_BULK), 1 => Just(MAX_BULK + 1)].prop_map(Action::Bulk),
+        1 => prop_oneof![30 => 1..=20usize, 1 => Just(MAX_BULK), 1 => Just(MAX_BULK + 1)].prop_map(Action::Bulk),
         24 => demand().prop_map(Action::Fetch),
         30 => vec(ending(), 1..=4).prop_map(Action::Settle),
         8 => (0..3usize).prop_map(Action::Renew),

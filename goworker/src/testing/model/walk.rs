@@ -7,13 +7,14 @@ use std::time::Duration;
 use super::compare::{CURSORS, Shown};
 use super::cut::cut_off;
 use super::invariant::{Holds, Invariant, Violation};
+use super::processes::Processes;
 use super::reference::{Reference, Refusal, Wish};
 use super::script::Script;
 use super::step::{Action, Draft, Mark, Step};
 use super::trace::{self, Trace};
 use crate::clock::{Clock, Random, Timestamp};
 use crate::job::{Job, JobId};
-use crate::plugin::{AnyQueue, QueueHandle};
+use crate::plugin::AnyQueue;
 use crate::provider::{Batch, Cursor, Demand, ProviderError, Settled, Setup};
 use crate::queue::{Change, State};
 use crate::testing::folder::Folder;
@@ -21,23 +22,13 @@ use crate::testing::folder::Folder;
 const EPOCH: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
 /// A queue in one or more processes, and the model.
-pub(super) struct Walk<'a> {
-    open: &'a dyn Fn(&Setup) -> AnyQueue,
-    setup: Setup,
+struct Walk<'a> {
+    processes: Processes<'a>,
     script: Script,
-    processes: Vec<Process>,
-    opened: usize,
     model: Reference,
     /// All batches ever handed out, so that late settlements happen.
     past: Vec<Batch>,
-    /// What was done, for people.
     trace: Trace,
-}
-
-/// One that has the store open.
-struct Process {
-    number: usize,
-    queue: QueueHandle,
 }
 
 /// Takes all steps with a new queue; answers what does not hold, and how it came to that.
@@ -47,13 +38,13 @@ pub(super) async fn walk(open: &dyn Fn(&Setup) -> AnyQueue, own_clock: bool, ste
     let mut setup = Setup::new(folder.name(), folder.path());
     (setup.lease, setup.clock, setup.random) = (script.lease(), Clock::stopped_at(EPOCH), Random::seeded(1));
     let model = Reference::new(EPOCH, setup.lease);
-    let mut walk = Walk { open, setup, script, processes: vec![], opened: 0, model, past: vec![], trace: Trace::since(EPOCH) };
+    let mut walk = Walk { processes: Processes::new(open, setup), script, model, past: vec![], trace: Trace::since(EPOCH) };
     walk.take_all(steps).await.map_err(|violation| walk.explain(&violation))
 }
 
 impl Walk<'_> {
     async fn take_all(&mut self, steps: &[Step]) -> Holds {
-        self.start().await?;
+        self.processes.start().await?;
         for step in steps {
             self.take(step).await?;
             self.agree(step.by).await?;
@@ -66,32 +57,19 @@ impl Walk<'_> {
     }
 
     fn note(&mut self, process: usize, done: impl fmt::Display) {
-        self.trace.note(self.setup.clock.now(), process, done);
-    }
-
-    async fn start(&mut self) -> Holds {
-        let queue = (self.open)(&self.setup).start(&self.setup).await;
-        let queue = queue.map_err(|error| Invariant::Liveness.violated(format!("the queue does not start: {error:#}")))?;
-        self.opened += 1;
-        self.processes.push(Process { number: self.opened, queue });
-        Ok(())
-    }
-
-    fn process(&self, by: usize) -> (usize, QueueHandle) {
-        let process = &self.processes[by % self.processes.len()];
-        (process.number, process.queue.clone())
+        self.trace.note(self.processes.clock().now(), process, done);
     }
 
     /// Queue and model show the same.
     async fn agree(&mut self, by: usize) -> Holds {
         let shown = self.shown(by + 1).await?;
-        shown.tell_orphans(&mut self.model);
+        self.model.tell_shown(&shown.records);
         shown.compare(&self.model, self.script.instants())
     }
 
     async fn shown(&self, by: usize) -> Result<Shown, ProviderError> {
         let chosen = self.model.jobs.keys().nth(self.trace.len() % self.model.jobs.len().max(1));
-        Shown::by(&self.process(by).1, chosen).await
+        Shown::by(&self.processes.get(by).1, chosen).await
     }
 
     async fn take(&mut self, Step { action, by, cut }: &Step) -> Holds {
@@ -120,11 +98,8 @@ impl Walk<'_> {
             Action::Renew(back) => self.renew(by, cut, *back).await,
             Action::Change(wish, ids) => self.change(by, cut, *wish, &ids.iter().map(|id| Script::id(*id)).collect::<Vec<_>>()).await,
             Action::Clock(millis) => self.clock(*millis),
-            Action::Open if self.processes.len() > 1 => Ok(()),
-            Action::Open => {
-                self.note(self.opened + 1, "opens the store too");
-                self.start().await
-            }
+            Action::Open if self.processes.count() > 1 => Ok(()),
+            Action::Open => self.start("opens the store too").await,
             Action::Close => self.close(by).await,
             Action::Crash => self.crash(by).await,
         }
@@ -138,7 +113,7 @@ impl Walk<'_> {
     }
 
     async fn enqueue(&mut self, by: usize, cut: Option<u8>, jobs: &[Arc<Job>], cursor: Option<&Cursor>) -> Holds {
-        let (number, queue) = self.process(by);
+        let (number, queue) = self.processes.get(by);
         let answer = cut_off(queue.enqueue(jobs, cursor), cut).await;
         self.note(number, format!("enqueues {}: {}", trace::jobs(jobs, cursor), trace::answer(&answer)));
         let Some(answer) = answer else { return self.unconfirmed(by, |model| _ = model.enqueue(jobs, cursor)).await };
@@ -153,7 +128,7 @@ impl Walk<'_> {
     }
 
     async fn fetch(&mut self, by: usize, cut: Option<u8>, demand: &Demand) -> Holds {
-        let (number, queue) = self.process(by);
+        let (number, queue) = self.processes.get(by);
         let answer = cut_off(queue.fetch(demand), cut).await;
         self.note(number, format!("fetches {}: {}", trace::demand(demand), trace::answer(&answer)));
         let Some(answer) = answer else { return self.fetched_unheard(by, demand).await };
@@ -169,16 +144,16 @@ impl Walk<'_> {
     async fn fetched_unheard(&mut self, by: usize, demand: &Demand) -> Holds {
         self.barrier(by).await?;
         let shown = self.shown(by).await?;
-        shown.tell_orphans(&mut self.model);
+        self.model.tell_shown(&shown.records);
         let runs = |id: &JobId| self.model.jobs.get(id).is_some_and(|known| known.state() == State::Running);
         let running = shown.records.iter().filter(|record| record.state == State::Running).map(|record| record.job.id.clone());
         let taken: Vec<JobId> = running.filter(|id| !runs(id)).collect();
-        let number = self.process(by).0;
+        let number = self.processes.get(by).0;
         self.model.fetch_unheard(demand, &taken, number)
     }
 
     async fn settle(&mut self, by: usize, cut: Option<u8>, settled: &[Settled]) -> Holds {
-        let (number, queue) = self.process(by);
+        let (number, queue) = self.processes.get(by);
         let answer = cut_off(queue.settle(settled), cut).await;
         self.note(number, format!("settles {}: {}", trace::settlements(settled), trace::answer(&answer)));
         let Some(answer) = answer else { return self.unconfirmed(by, |model| _ = model.settle(settled)).await };
@@ -189,7 +164,7 @@ impl Walk<'_> {
 
     async fn renew(&mut self, by: usize, cut: Option<u8>, back: usize) -> Holds {
         let Some(token) = self.past.iter().rev().nth(back).map(|batch| batch.lease.token) else { return Ok(()) };
-        let (number, queue) = self.process(by);
+        let (number, queue) = self.processes.get(by);
         let answer = cut_off(queue.renew(&[token]), cut).await;
         self.note(number, format!("renews lease {token}: {}", trace::answer(&answer)));
         let Some(answer) = answer else { return self.unconfirmed(by, |model| _ = model.renew(&[token])).await };
@@ -202,15 +177,19 @@ impl Walk<'_> {
     }
 
     async fn change(&mut self, by: usize, cut: Option<u8>, wish: Wish, ids: &[JobId]) -> Holds {
-        let (number, queue) = self.process(by);
+        let (number, queue) = self.processes.get(by);
         let answer = match wish {
             Wish::Cancel => cut_off(queue.cancel(ids), cut).await,
             Wish::Retry => cut_off(queue.retry(ids), cut).await,
             Wish::Delete => cut_off(queue.delete(ids), cut).await,
         };
         let names: Vec<&str> = ids.iter().map(JobId::as_str).collect();
-        self.note(number, format!("wishes to {wish:?} {}: {}", names.join(" "), trace::answer(&answer)));
-        let Some(answer) = answer else { return self.unconfirmed(by, |model| _ = model.change(wish, ids)).await };
+        self.note(number, format!("wishes to {wish} {}: {}", names.join(" "), trace::answer(&answer)));
+        let Some(answer) = answer else {
+            self.unconfirmed(by, |model| _ = model.change(wish, ids)).await?;
+            // Whether a running job shall be cancelled is not shown. The person asks again.
+            return Box::pin(self.change(by, None, wish, ids)).await;
+        };
         let changes = answer?;
         self.model.tell_changes(wish, ids, &changes);
         Invariant::Ends.same("what a person is answered", changes, self.model.change(wish, ids))
@@ -218,35 +197,40 @@ impl Walk<'_> {
 
     fn clock(&mut self, millis: i64) -> Holds {
         if self.script.instants() {
-            self.setup.clock.shift(millis);
-            self.model.pass(self.setup.clock.now());
+            self.processes.clock().shift(millis);
+            self.model.pass(self.processes.clock().now());
             self.trace.happened(format_args!("the clock moves by {millis} ms"));
         }
         Ok(())
     }
 
-    /// A process ends, and another begins if it was the only one.
+    async fn start(&mut self, how: &str) -> Holds {
+        let number = self.processes.start().await?;
+        self.note(number, how);
+        Ok(())
+    }
+
     async fn close(&mut self, by: usize) -> Holds {
-        let Process { number, queue } = self.processes.remove(by % self.processes.len());
+        let (number, queue) = self.processes.remove(by);
         self.note(number, "closes the store");
         queue.close().await.map_err(|error| Invariant::Liveness.violated(format!("the queue does not close: {error:#}")))?;
-        drop(queue);
         self.model.close(number);
-        self.reopened().await
+        drop(queue);
+        self.go_on().await
     }
 
     async fn crash(&mut self, by: usize) -> Holds {
-        let Process { number, queue } = self.processes.remove(by % self.processes.len());
+        let (number, queue) = self.processes.remove(by);
         self.note(number, "crashes");
-        drop(queue);
         self.model.crash(number);
-        self.reopened().await
+        drop(queue);
+        self.go_on().await
     }
 
-    async fn reopened(&mut self) -> Holds {
-        if self.processes.is_empty() {
-            self.note(self.opened + 1, "opens the store");
-            self.start().await?;
+    /// If no process is left, another one begins. All is there that was.
+    async fn go_on(&mut self) -> Holds {
+        if self.processes.count() == 0 {
+            self.start("opens the store").await?;
         }
         self.agree(0).await.map_err(|Violation { what, .. }| Invariant::Durability.violated(what))
     }
@@ -264,7 +248,7 @@ impl Walk<'_> {
         done(&mut done_later);
         let mut differences = Vec::new();
         for mut model in [not_done, all_done, done_later] {
-            shown.tell_orphans(&mut model);
+            model.tell_shown(&shown.records);
             match shown.compare(&model, self.script.instants()) {
                 Ok(()) => {
                     self.model = model;
@@ -281,7 +265,7 @@ impl Walk<'_> {
     /// What was asked for before is done when this returns, if it is done at all.
     async fn barrier(&self, by: usize) -> Holds {
         let nobody = "nobody".parse().map_err(|error: String| Invariant::Liveness.violated(error))?;
-        let answer = self.process(by).1.cancel(&[nobody]).await?;
+        let answer = self.processes.get(by).1.cancel(&[nobody]).await?;
         Invariant::Ends.same("what cancelling nobody answers", answer, [Change::Absent])
     }
 

@@ -1,0 +1,291 @@
+//! A queue around another one that misbehaves in exactly one way, to see who notices.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use goworker::config::{Config, Source};
+use goworker::{
+    AnyQueue, Batch, Change, Clock, Cursor, Demand, Enqueued, Filter, Job, JobId, JobRecord, Provider, ProviderError, Queue, QueueHandle,
+    QueueStats, Registry, Renewal, Settled, Settlement, Setup, State, Token,
+};
+
+/// What is wrong with a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing.
+    None,
+    /// Nothing, but it goes by a clock of its own.
+    OwnClock,
+    /// A settlement with an old token is taken for one of the present holder.
+    NoTokenCheck,
+    /// A job that is to be tried again later is ready at once.
+    NoDelay,
+    /// A job dies first, and its handler jobs come after.
+    DeathInTwoSteps,
+    /// A lease ends when its time is over, renewed or not.
+    NoRenewal,
+    /// Jobs come in the order of their due times.
+    NoPriority,
+    /// When it is opened again, crashes are counted from there.
+    CrashesForgotten,
+    /// It says that jobs outlive the process.
+    OnlySaysDurable,
+}
+
+/// A queue with a fault.
+pub struct Faulty {
+    fault: Fault,
+    inner: Inner,
+    notes: Mutex<Notes>,
+    /// What jobs were given before it was taken from them. Outlives the queue, as its jobs may.
+    priorities: Priorities,
+}
+
+type Priorities = Arc<Mutex<HashMap<(String, JobId), i8>>>;
+
+impl fmt::Debug for Faulty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Faulty").field("fault", &self.fault).finish_non_exhaustive()
+    }
+}
+
+enum Inner {
+    New(Option<AnyQueue>),
+    Open(QueueHandle, String),
+}
+
+#[derive(Default)]
+struct Notes {
+    /// Who was handed out a job last.
+    holders: HashMap<JobId, (Token, u64)>,
+    /// Running jobs that shall be cancelled.
+    asked: HashSet<JobId>,
+    /// The crashes of jobs when the queue was opened.
+    crashes: HashMap<JobId, u32>,
+}
+
+/// Makes queues with a fault, for the conformance suite.
+pub fn faulty(fault: Fault, inner: fn(&Setup) -> AnyQueue) -> impl Fn(&Setup) -> Faulty + Send + Sync {
+    let priorities = Priorities::default();
+    move |setup| Faulty { fault, inner: Inner::New(Some(inner(setup))), notes: Mutex::default(), priorities: Arc::clone(&priorities) }
+}
+
+/// The queue `memory`.
+pub fn memory(setup: &Setup) -> AnyQueue {
+    queue("memory()", setup)
+}
+
+/// The queue `sqlite`, in the folder of the setup.
+pub fn sqlite(setup: &Setup) -> AnyQueue {
+    queue(r#"sqlite(path: "jobs.db")"#, setup)
+}
+
+fn queue(entry: &str, setup: &Setup) -> AnyQueue {
+    let text = format!(r#"(providers: {{ "jobs": {entry} }}, workers: {{ "noop": noop() }})"#);
+    let loaded =
+        Config::parse(&text, &setup.base.join("jobs.ron"), &Registry::linked()).unwrap_or_else(|report| panic!("{}", report.render(false)));
+    match loaded.config.providers.into_iter().next().map(|entry| entry.source) {
+        Some(Source::Queue(queue)) => queue,
+        other => panic!("{other:?} is no queue"),
+    }
+}
+
+impl Faulty {
+    fn is(&self, fault: Fault) -> bool {
+        self.fault == fault
+    }
+
+    fn inner(&self) -> &QueueHandle {
+        match &self.inner {
+            Inner::Open(queue, _) => queue,
+            Inner::New(_) => panic!("the queue was not started"),
+        }
+    }
+
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap()
+    }
+
+    fn key(&self, id: &JobId) -> (String, JobId) {
+        match &self.inner {
+            Inner::Open(_, name) => (name.clone(), id.clone()),
+            Inner::New(_) => panic!("the queue was not started"),
+        }
+    }
+
+    /// A job on its way in.
+    fn stored(&self, job: &Arc<Job>) -> Arc<Job> {
+        if self.is(Fault::NoPriority) { Arc::new(Job { priority: 0, ..Job::clone(job) }) } else { Arc::clone(job) }
+    }
+
+    /// A job on its way out.
+    fn shown(&self, job: &Arc<Job>) -> Arc<Job> {
+        let priority = self.priorities.lock().unwrap().get(&self.key(&job.id)).copied();
+        priority.map_or_else(|| Arc::clone(job), |priority| Arc::new(Job { priority, ..Job::clone(job) }))
+    }
+
+    /// Crashes on their way out.
+    fn counted(&self, id: &JobId, crashes: u32) -> u32 {
+        crashes.saturating_sub(self.notes().crashes.get(id).copied().unwrap_or(0))
+    }
+
+    fn record(&self, record: JobRecord) -> JobRecord {
+        JobRecord { job: self.shown(&record.job), crashes: self.counted(&record.job.id, record.crashes), ..record }
+    }
+
+    fn settled(&self, settled: &Settled) -> Settled {
+        let mut settled = settled.clone();
+        match (self.fault, &mut settled.settlement) {
+            (Fault::NoTokenCheck, _) => {
+                if let Some((token, handle)) = self.notes().holders.get(&settled.job.id).filter(|(token, _)| settled.token < *token) {
+                    (settled.token, settled.handle) = (*token, *handle);
+                }
+            }
+            (Fault::NoDelay, Settlement::Retry { after, .. }) => *after = Duration::ZERO,
+            (Fault::DeathInTwoSteps, Settlement::Dead { handlers, .. }) => handlers.clear(),
+            _ => {}
+        }
+        settled
+    }
+
+    /// What a renewal would answer, without one.
+    async fn looked_at(&self, token: Token) -> Result<Renewal, ProviderError> {
+        let its = |(_, holder): &(&JobId, &(Token, u64))| holder.0 == token;
+        let ids: Vec<JobId> = self.notes().holders.iter().filter(its).map(|(id, _)| id.clone()).collect();
+        let mut held = Vec::new();
+        for id in ids {
+            let running = self.inner().get(&id).await?.is_some_and(|record| record.state == State::Running);
+            held.extend(running.then_some(id));
+        }
+        let lost = if held.is_empty() { vec![token] } else { vec![] };
+        held.retain(|id| self.notes().asked.contains(id));
+        Ok(Renewal { lost, cancelled: held })
+    }
+}
+
+impl Provider for Faulty {
+    async fn init(&mut self, setup: &Setup) -> anyhow::Result<()> {
+        let Inner::New(new) = &mut self.inner else { anyhow::bail!("the queue was started before") };
+        let mut setup = setup.clone();
+        if self.fault == Fault::OwnClock {
+            setup.clock = Clock::system();
+        }
+        let queue = new.take().expect("it is started once").start(&setup).await?;
+        if self.fault == Fault::CrashesForgotten {
+            let records = queue.list(&Filter::default()).await?;
+            self.notes().crashes = records.into_iter().map(|record| (record.job.id.clone(), record.crashes)).collect();
+        }
+        self.inner = Inner::Open(queue, setup.name);
+        Ok(())
+    }
+
+    async fn fetch(&self, demand: &Demand) -> Result<Batch, ProviderError> {
+        let mut batch = self.inner().fetch(demand).await?;
+        for delivery in &mut batch.deliveries {
+            delivery.job = self.shown(&delivery.job);
+            delivery.crashes = self.counted(&delivery.job.id, delivery.crashes);
+            let mut notes = self.notes();
+            notes.holders.insert(delivery.job.id.clone(), (batch.lease.token, delivery.handle));
+            notes.asked.remove(&delivery.job.id);
+        }
+        Ok(batch)
+    }
+
+    async fn ready(&self, demand: &Demand) {
+        self.inner().ready(demand).await;
+    }
+
+    async fn settle(&self, settlements: &[Settled]) -> Result<Vec<usize>, ProviderError> {
+        let settled: Vec<Settled> = settlements.iter().map(|settled| self.settled(settled)).collect();
+        let refused = self.inner().settle(&settled).await?;
+        if self.is(Fault::DeathInTwoSteps) {
+            // Where a process may die.
+            tokio::task::yield_now().await;
+            for (position, settled) in settlements.iter().enumerate() {
+                if let Settlement::Dead { handlers, .. } = &settled.settlement
+                    && !refused.contains(&position)
+                {
+                    self.inner().enqueue(handlers, None).await?;
+                }
+            }
+        }
+        Ok(refused)
+    }
+
+    async fn renew(&self, leases: &[Token]) -> Result<Renewal, ProviderError> {
+        if !self.is(Fault::NoRenewal) {
+            return self.inner().renew(leases).await;
+        }
+        let mut all = Renewal::default();
+        for token in leases {
+            let one = self.looked_at(*token).await?;
+            all.lost.extend(one.lost);
+            all.cancelled.extend(one.cancelled);
+        }
+        Ok(all)
+    }
+
+    async fn close(&self) -> anyhow::Result<()> {
+        self.inner().close().await
+    }
+}
+
+impl Queue for Faulty {
+    async fn enqueue(&self, jobs: &[Arc<Job>], cursor: Option<&Cursor>) -> Result<Vec<Enqueued>, ProviderError> {
+        let stored: Vec<Arc<Job>> = jobs.iter().map(|job| self.stored(job)).collect();
+        let mut answers = self.inner().enqueue(&stored, cursor).await?;
+        if self.is(Fault::NoPriority) {
+            let mut priorities = self.priorities.lock().unwrap();
+            for (job, answer) in jobs.iter().zip(&mut answers) {
+                let key = self.key(&job.id);
+                match answer {
+                    Enqueued::Created => _ = priorities.insert(key, job.priority),
+                    Enqueued::Exists if priorities.get(&key) != Some(&job.priority) => *answer = Enqueued::Conflict,
+                    Enqueued::Exists | Enqueued::Conflict => {}
+                }
+            }
+        }
+        Ok(answers)
+    }
+
+    async fn cursor(&self, name: &str) -> Result<Option<String>, ProviderError> {
+        self.inner().cursor(name).await
+    }
+
+    async fn list(&self, filter: &Filter) -> Result<Vec<JobRecord>, ProviderError> {
+        Ok(self.inner().list(filter).await?.into_iter().map(|record| self.record(record)).collect())
+    }
+
+    async fn get(&self, id: &JobId) -> Result<Option<JobRecord>, ProviderError> {
+        Ok(self.inner().get(id).await?.map(|record| self.record(record)))
+    }
+
+    async fn cancel(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
+        let changes = self.inner().cancel(ids).await?;
+        let asked = ids.iter().zip(&changes).filter(|(_, change)| **change == Change::Requested).map(|(id, _)| id.clone());
+        self.notes().asked.extend(asked);
+        Ok(changes)
+    }
+
+    async fn retry(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
+        self.inner().retry(ids).await
+    }
+
+    async fn delete(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
+        self.inner().delete(ids).await
+    }
+
+    async fn stats(&self) -> Result<QueueStats, ProviderError> {
+        self.inner().stats().await
+    }
+
+    fn is_durable(&self) -> bool {
+        match &self.inner {
+            _ if self.is(Fault::OnlySaysDurable) => true,
+            Inner::New(queue) => queue.as_ref().is_some_and(AnyQueue::is_durable),
+            Inner::Open(queue, _) => queue.is_durable(),
+        }
+    }
+}

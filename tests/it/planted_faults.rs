@@ -1,0 +1,116 @@
+//! The conformance suite against queues that misbehave in one way each: it has to notice, and to say what.
+//!
+//!     cargo test -p goworker-tests --test it planted_faults
+
+use goworker::testing::conformance::{Report, Suite};
+use goworker_tests::faulty::{Fault, faulty, memory, sqlite};
+
+fn report(fault: Fault) -> Report {
+    Suite::new(faulty(fault, memory)).in_virtual_time().seeded(1, 60).report()
+}
+
+/// What the suite says is broken.
+fn broken(report: &Report) -> String {
+    // For those who want to see how well it is said.
+    println!("{report}");
+    report.broken.iter().map(|broken| broken.case.as_str()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_suite_finds_a_settlement_without_token_check() {
+    let report = report(Fault::NoTokenCheck);
+    insta::assert_snapshot!(broken(&report), @r"
+    a late settlement of a lost lease changes nothing
+    I3 fencing: tokens grow, and an old one changes nothing
+    ");
+    insta::assert_snapshot!(report.broken[1].what, @r"
+    at step 5: settlements refused: the queue says [], the model [0]
+       1  t+0.000s  process 1 enqueues j0: 1 created, 0 existed, 0 refused
+       2  t+0.000s  process 1 fetches 1 of any type: 1 jobs under lease 1: j0
+       3  t+0.000s  process 1 settles j0 of lease 1 released: none refused
+       4  t+0.000s  process 1 fetches 1 of any type: 1 jobs under lease 2: j0
+       5  t+0.000s  process 1 settles j0 of lease 1 done: none refused
+    ");
+}
+
+#[test]
+fn the_suite_finds_a_retry_that_loses_its_delay() {
+    insta::assert_snapshot!(broken(&report(Fault::NoDelay)), @r"
+    a charged retry comes again after its delay with the attempt
+    an uncharged retry counts nothing
+    an uncharged retry waits for another attempt
+    only jobs that have ended can be retried
+    a deleted job is forgotten
+    the list is filtered and shows the newest first
+    the statistics are those of the list
+    I7 order: jobs are handed out in time, in order, and no more than were asked for
+    ");
+}
+
+#[test]
+fn the_suite_finds_a_death_in_two_steps() {
+    insta::assert_snapshot!(broken(&report(Fault::DeathInTwoSteps)), @r"
+    a death that is cut off came with its handler jobs or not at all
+    I8 durability: after a crash or a cut a call was done whole or not at all, and what was confirmed stays
+    ");
+}
+
+#[test]
+fn the_suite_finds_a_recovery_by_time_only() {
+    insta::assert_snapshot!(broken(&report(Fault::NoRenewal)), @r"
+    a renewed lease is kept
+    I2 leases: a job runs as long as it is leased, and no longer
+    ");
+}
+
+#[test]
+fn the_suite_finds_that_priority_is_ignored() {
+    insta::assert_snapshot!(broken(&report(Fault::NoPriority)), @r"
+    higher priority comes first
+    waiting makes up for priority
+    I7 order: jobs are handed out in time, in order, and no more than were asked for
+    ");
+}
+
+#[test]
+fn the_suite_finds_that_crashes_are_forgotten_when_the_store_is_opened_again() {
+    let report = Suite::new(faulty(Fault::CrashesForgotten, sqlite)).seeded(1, 60).report();
+    insta::assert_snapshot!(broken(&report), @r"
+    crashes add up over restarts
+    I5 counting: attempts and crashes are those that happened
+    ");
+}
+
+#[test]
+fn the_suite_finds_a_queue_that_only_says_it_is_durable() {
+    insta::assert_snapshot!(broken(&report(Fault::OnlySaysDurable)), @r"
+    everything survives a close
+    everything accepted survives a crash
+    running jobs of a crashed holder come again with one crash more
+    crashes add up over restarts
+    two processes work on the same jobs
+    a close releases running jobs and counts nothing
+    tokens grow across a restart
+    a settlement from before a restart is refused
+    I1 conservation: every accepted job is kept whole, in exactly one place
+    ");
+}
+
+#[test]
+fn the_suite_finds_nothing_where_nothing_is_wrong() {
+    Suite::new(faulty(Fault::None, memory)).in_virtual_time().run();
+    Suite::new(faulty(Fault::None, sqlite)).run();
+}
+
+#[test]
+fn a_queue_with_a_clock_of_its_own_passes_what_can_be_told() {
+    for inner in [memory, sqlite] {
+        let report = Suite::new(faulty(Fault::OwnClock, inner)).report();
+        assert!(report.broken.is_empty(), "{report}");
+        insta::allow_duplicates! { insta::assert_snapshot!(report.skipped.join("\n"), @r"
+    waiting makes up for priority
+    at the instant of its expiry a job may still be started
+    a release is ready even if the clock was set back
+    ") };
+    }
+}
