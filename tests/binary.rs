@@ -1,8 +1,8 @@
-//! goworker with the tests' own workers: a user's own binary in three lines.
+//! goworker with plugins of other crates: a user's own binary in three lines.
 
 use std::process::ExitCode;
 
-use goworker_tests as _;
+goworker::plugins![goworker_tests, alone, renamed];
 
 fn main() -> ExitCode {
     goworker::cli::main()

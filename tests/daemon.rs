@@ -1,7 +1,7 @@
 //! The binary as a child process, in a folder of its own.
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
@@ -14,12 +14,20 @@ use tempfile::TempDir;
 pub struct Sandbox {
     binary: PathBuf,
     folder: TempDir,
+    variables: Vec<(String, String)>,
 }
 
 impl Sandbox {
     /// An empty folder.
     pub fn new(binary: impl Into<PathBuf>) -> Self {
-        Sandbox { binary: binary.into(), folder: TempDir::new().expect("a temporary folder can be made") }
+        Sandbox { binary: binary.into(), folder: TempDir::new().expect("a temporary folder can be made"), variables: Vec::new() }
+    }
+
+    /// Sets a variable of the environment in which the binary runs.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.variables.push((name.to_owned(), value.into()));
+        self
     }
 
     /// A path in it.
@@ -69,22 +77,15 @@ impl Sandbox {
     pub fn start<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Daemon {
         let mut child =
             self.command(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
-        let talk = Arc::new(Mutex::new(String::new()));
-        let stderr = BufReader::new(child.stderr.take().expect("it is piped"));
-        let heard = Arc::clone(&talk);
-        std::thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
-                let mut heard = heard.lock().expect("nobody panics with it");
-                heard.push_str(&line);
-                heard.push('\n');
-            }
-        });
-        Daemon { child, talk }
+        let talk = heard(child.stderr.take().expect("it is piped"));
+        let output = heard(child.stdout.take().expect("it is piped"));
+        Daemon { child, talk, output }
     }
 
     fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(&self.binary);
         command.args(arguments).current_dir(self.folder.path()).env_remove("RUST_LOG").env("NO_COLOR", "1");
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 }
@@ -94,6 +95,21 @@ impl Sandbox {
 pub struct Daemon {
     child: Child,
     talk: Arc<Mutex<String>>,
+    output: Arc<Mutex<String>>,
+}
+
+/// What a stream brings, as it comes.
+fn heard(stream: impl Read + Send + 'static) -> Arc<Mutex<String>> {
+    let heard = Arc::new(Mutex::new(String::new()));
+    let listener = Arc::clone(&heard);
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            let mut heard = listener.lock().expect("nobody panics with it");
+            heard.push_str(&line);
+            heard.push('\n');
+        }
+    });
+    heard
 }
 
 impl Daemon {
@@ -105,6 +121,26 @@ impl Daemon {
     /// The number of its process.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What it has printed to stdout so far.
+    pub fn output(&self) -> String {
+        self.output.lock().expect("nobody panics with it").clone()
+    }
+
+    /// Waits until it has printed a line that begins so; answers the rest of the line.
+    ///
+    /// # Panics
+    /// When it does not in time; the message holds what it said.
+    pub fn wait_for_line(&self, beginning: &str) -> String {
+        let mut rest = None;
+        let until = Instant::now() + Duration::from_secs(30);
+        while rest.is_none() {
+            assert!(Instant::now() < until, "it printed no `{beginning}`, but:\n{}{}", self.output(), self.talk());
+            std::thread::sleep(Duration::from_millis(5));
+            rest = self.output().lines().find_map(|line| line.strip_prefix(beginning).map(str::to_owned));
+        }
+        rest.unwrap_or_default()
     }
 
     /// Sends a signal by its name: `TERM`, `STOP`, `CONT`.

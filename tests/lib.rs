@@ -4,5 +4,6 @@
 
 pub mod daemon;
 pub mod faulty;
+pub mod mail_server;
 pub mod pipeline;
 pub mod workers;

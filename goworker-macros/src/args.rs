@@ -23,11 +23,11 @@ pub(crate) enum Role {
 }
 
 impl Attribute {
-    /// The attribute as written.
-    pub(crate) fn written(self) -> &'static str {
+    /// Where it goes.
+    pub(crate) fn place(self) -> &'static str {
         match self {
-            Attribute::Provider => "#[provider]",
-            Attribute::Worker => "#[worker]",
+            Attribute::Provider => "`#[provider]` goes on a struct",
+            Attribute::Worker => "`#[worker]` goes on a struct or a function",
         }
     }
 

@@ -3,13 +3,14 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{Field, Fields, Item, ItemStruct};
+use syn::{Field, Fields, FnArg, Item, ItemFn, ItemStruct};
 
 use crate::args::{Args, Attribute};
 use crate::component::Component;
 use crate::faults::Faults;
 use crate::field_args::{is_conditional, is_ours};
-use crate::write;
+use crate::function::Function;
+use crate::{write, write_function};
 
 /// The item with what was written for it, and an error for each fault.
 pub(crate) fn expand(attribute: Attribute, args: TokenStream, item: TokenStream) -> TokenStream {
@@ -17,8 +18,9 @@ pub(crate) fn expand(attribute: Attribute, args: TokenStream, item: TokenStream)
     let args = Args::parse(attribute, args, &mut faults);
     let expansion = match syn::parse2::<Item>(item.clone()) {
         Ok(Item::Struct(item)) => plugin(args, item, &mut faults),
+        Ok(Item::Fn(item)) if attribute == Attribute::Worker => function(args, item, &mut faults),
         Ok(mut other) => {
-            faults.at(name_of(&other), format_args!("`{}` goes on a struct", attribute.written()));
+            faults.at(name_of(&other), attribute.place());
             strip_other(&mut other);
             quote!(#other)
         }
@@ -55,11 +57,31 @@ fn plugin(args: Args, mut item: ItemStruct, faults: &mut Faults) -> TokenStream 
     quote!(#item #plugin)
 }
 
+fn function(args: Args, mut item: ItemFn, faults: &mut Faults) -> TokenStream {
+    let function = Function::check(args, &item, faults);
+    strip_arguments(&mut item);
+    let plugin = function.map(|function| match faults.is_empty() {
+        true => write_function::plugin(&function),
+        false => write_function::config(&function),
+    });
+    quote!(#item #plugin)
+}
+
 fn strip_other(item: &mut Item) {
     match item {
+        Item::Fn(item) => strip_arguments(item),
         Item::Enum(item) => item.variants.iter_mut().for_each(|variant| strip(&mut variant.fields)),
         Item::Union(item) => item.fields.named.iter_mut().for_each(strip_field),
         _ => {}
+    }
+}
+
+/// Takes the attributes off arguments that only the macro knows; doc comments too, which the compiler refuses there.
+fn strip_arguments(item: &mut ItemFn) {
+    for input in &mut item.sig.inputs {
+        if let FnArg::Typed(argument) = input {
+            argument.attrs.retain(|attribute| !is_ours(attribute) && !is_conditional(attribute) && !attribute.path().is_ident("doc"));
+        }
     }
 }
 
@@ -97,6 +119,7 @@ mod tests {
                     #[config(default = 85, range = 1..=100)]
                     quality: u8,
                     /// Folder that receives the result.
+                    #[config(example = "thumbnails")]
                     output: PathBuf,
                     /// Optional caption.
                     caption: Option<String>,
@@ -188,7 +211,7 @@ mod tests {
     fn whatever_is_no_struct_is_given_back_too() {
         for item in [
             quote!(
-                fn work() {}
+                fn work(#[config(default)] a: u8, #[state] b: u8) {}
             ),
             quote!(
                 enum Work {
@@ -219,6 +242,45 @@ mod tests {
             assert!(!expansion.contains("#[config") && !expansion.contains("#[state"), "{expansion}");
             assert!(expansion.contains("compile_error"), "{expansion}");
         }
+    }
+
+    #[test]
+    fn a_function_with_all_sorts_of_arguments() {
+        let expansion = expanded(
+            Attribute::Worker,
+            quote!(since = "0.1.0", stability = experimental),
+            quote! {
+                /// Makes a thumbnail.
+                #[allow(clippy::too_many_arguments)]
+                pub async fn make_thumbnail(
+                    Picture { path, .. }: Picture,
+                    job: &goworker::Job,
+                    ctx: &Context,
+                    /// JPEG quality.
+                    #[config(default = 85, range = 1..=100)]
+                    mut quality: u8,
+                    /// Folder that receives the result.
+                    #[config]
+                    output: &Path,
+                ) -> anyhow::Result<Thumbnail> {
+                    work(path).await
+                }
+            },
+        );
+        insta::assert_snapshot!(expansion);
+    }
+
+    #[test]
+    fn a_function_that_blocks_and_takes_nothing() {
+        let expansion = expanded(
+            Attribute::Worker,
+            quote!(name = "tick", crate = gw),
+            quote!(
+                /** Ticks. */
+                fn r#loop() {}
+            ),
+        );
+        insta::assert_snapshot!(expansion);
     }
 
     #[test]

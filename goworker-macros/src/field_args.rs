@@ -12,6 +12,8 @@ pub(crate) struct FieldArgs {
     pub(crate) default: Option<DefaultArg>,
     /// The `range` of `#[config(..)]`.
     pub(crate) range: Option<ExprRange>,
+    /// The `example` of `#[config(..)]`.
+    pub(crate) example: Option<Expr>,
     /// Whether `#[config]` is there.
     pub(crate) config: bool,
     /// Whether `#[state]` is there.
@@ -26,7 +28,7 @@ pub(crate) enum DefaultArg {
     Value(Expr),
 }
 
-const CONFIG: &str = "`#[config]` knows `default`, `default = ..` and `range = ..`";
+const CONFIG: &str = "`#[config]` knows `default`, `default = ..`, `range = ..` and `example = ..`";
 
 /// Whether an attribute is for the macro alone: the compiler does not know it.
 pub(crate) fn is_ours(attribute: &Attribute) -> bool {
@@ -82,6 +84,7 @@ impl FieldArgs {
             match entry.key.to_string().as_str() {
                 "default" => self.default = Some(entry.value.map_or(DefaultArg::OfType, DefaultArg::Value)),
                 "range" => self.set_range(entry, faults),
+                "example" => self.set_example(entry, faults),
                 _ => entry.refuse(CONFIG, faults),
             }
         }
@@ -90,6 +93,13 @@ impl FieldArgs {
     fn refuse_both(&self, attribute: &Attribute, faults: &mut Faults) {
         if self.config && self.state {
             faults.at(attribute, "a field is either a setting (`#[config]`) or not (`#[state]`); keep one");
+        }
+    }
+
+    fn set_example(&mut self, Entry { key, value }: Entry, faults: &mut Faults) {
+        match value {
+            Some(value) => self.example = Some(value),
+            None => faults.at(key, "`example` needs a value, as it is written in a config: `example = \"thumbnails\"`"),
         }
     }
 

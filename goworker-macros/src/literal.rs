@@ -26,6 +26,16 @@ pub(crate) fn is_outside(value: &Expr, range: &ExprRange) -> bool {
     too_small || too_large
 }
 
+/// Whether no value can be in a range of literals.
+pub(crate) fn is_empty(range: &ExprRange) -> bool {
+    let (Some(start), Some(end)) = (&range.start, &range.end) else { return false };
+    match Literal::of(start).zip(Literal::of(end)).and_then(|(start, end)| start.partial_cmp(&end)) {
+        Some(Ordering::Greater) => true,
+        Some(Ordering::Equal) => matches!(range.limits, RangeLimits::HalfOpen(_)),
+        _ => false,
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Literal {
     Whole(i128),
@@ -91,5 +101,14 @@ mod tests {
         ] {
             assert!(!outside(value, range));
         }
+    }
+
+    #[test]
+    fn ranges_without_any_value_are_found() {
+        let empty: [ExprRange; 4] = [parse_quote!(9..=1), parse_quote!(1..1), parse_quote!(0.5..0.5), parse_quote!(1..=-1)];
+        assert!(empty.iter().all(is_empty));
+        let others: [ExprRange; 5] =
+            [parse_quote!(1..=1), parse_quote!(1..2), parse_quote!(1..), parse_quote!(..1), parse_quote!(9..=LEAST)];
+        assert!(!others.iter().any(is_empty));
     }
 }

@@ -8,7 +8,7 @@ use syn::{Attribute, Expr, ExprLit, ExprRange, GenericArgument, Ident, Lit, LitS
 use crate::args::Role;
 use crate::faults::Faults;
 use crate::field_args::{DefaultArg, FieldArgs};
-use crate::literal::{is_literal, is_outside};
+use crate::literal::{is_empty, is_literal, is_outside};
 use crate::text::text;
 
 /// Something that a config sets.
@@ -23,6 +23,8 @@ pub(crate) struct Setting {
     /// What it is if a config leaves it out; `None` if it must not.
     pub(crate) fallback: Option<Fallback>,
     pub(crate) range: Option<Range>,
+    /// A value to start from, as a config writes it.
+    pub(crate) example: Option<String>,
 }
 
 /// What a setting is if it is left out.
@@ -49,12 +51,15 @@ impl Setting {
         let name = ident.unraw().to_string();
         let doc = doc(attributes);
         if doc.is_empty() {
-            faults.at(&ident, "a setting needs a doc comment: `goworker describe` shows it (or is it `#[state]`?)");
+            let hint = if args.config { "" } else { " (or is it `#[state]`?)" };
+            faults.at(&ident, format_args!("a setting needs a doc comment: `goworker describe` shows it{hint}"));
         }
         if let Some(common) = common(role).iter().find(|common| **common == name) {
             faults.at(&ident, format_args!("`{common}` is a setting that every {} has already; call it something else", noun(role)));
         }
-        if let (Some(DefaultArg::Value(value)), Some(range)) = (&args.default, &args.range)
+        if let Some(range) = args.range.as_ref().filter(|range| is_empty(range)) {
+            faults.at(range, "no value is in this range");
+        } else if let (Some(DefaultArg::Value(value)), Some(range)) = (&args.default, &args.range)
             && is_outside(value, range)
         {
             faults.at(value, format_args!("the default is outside of its range, `{}`", text(range)));
@@ -68,7 +73,8 @@ impl Setting {
             Range { value: quote!(#start #limits #end), text: text(&range), optional: in_option(&ty).is_some() }
         });
         let doc_attributes = attributes.iter().filter(|attribute| attribute.path().is_ident("doc")).cloned().collect();
-        Setting { ident, name, doc, doc_attributes, ty, fallback, range }
+        let example = args.example.map(text);
+        Setting { ident, name, doc, doc_attributes, ty, fallback, range, example }
     }
 }
 

@@ -15,7 +15,9 @@ use crate::text::text;
 
 /// All that makes a struct a plugin.
 pub(crate) fn plugin(component: &Component) -> TokenStream {
-    let (config, settings, registration) = (config(component), settings(component), registration(component));
+    let params = component.params.iter();
+    let (config, settings) = (config(component), settings(component));
+    let registration = registered(component, &quote!(#(.params::<#params>())*));
     quote!(#config #settings #registration)
 }
 
@@ -58,7 +60,8 @@ fn from_config(Component { ident, settings, state, .. }: &Component) -> TokenStr
     }
 }
 
-fn settings(Component { ident, settings, goworker, .. }: &Component) -> TokenStream {
+/// How the config struct is described, and read.
+pub(crate) fn settings(Component { ident, settings, goworker, .. }: &Component) -> TokenStream {
     let config = config_ident(ident);
     let reader = used("reader", settings);
     let fields = settings.iter().map(|setting| field(goworker, setting));
@@ -82,11 +85,14 @@ fn settings(Component { ident, settings, goworker, .. }: &Component) -> TokenStr
     }
 }
 
-fn field(goworker: &Path, Setting { name, doc, ty, fallback, range, .. }: &Setting) -> TokenStream {
+fn field(goworker: &Path, Setting { name, doc, ty, fallback, range, example, .. }: &Setting) -> TokenStream {
     let written = text(ty);
+    let written = written.trim_start_matches("::");
     let default = fallback.iter().map(|fallback| shown(goworker, ty, fallback));
     let range = range.iter().map(|range| &range.text);
-    quote!(<#ty as #goworker::__private::AsSetting>::field(#name, #written, #doc) #(.or(#default))* #(.within(#range))*)
+    let example = example.iter();
+    let field = quote!(<#ty as #goworker::__private::AsSetting>::field(#name, #written, #doc));
+    quote!(#field #(.or(#default))* #(.within(#range))* #(.example(#example))*)
 }
 
 fn shown(goworker: &Path, ty: &Type, Fallback { value, text, is_ron }: &Fallback) -> TokenStream {
@@ -126,8 +132,9 @@ fn read(goworker: &Path, reader: &Ident, setting: &Setting) -> TokenStream {
     quote!(let #value = <#ty as #goworker::__private::AsSetting>::#read; #(#checked)*)
 }
 
-fn registration(component: &Component) -> TokenStream {
-    let Component { role, ident, kind, doc, params, since, stability, goworker, .. } = component;
+/// Makes it known: by its type, and to whoever asks for all that is linked. `params` is a call that tells their schema.
+pub(crate) fn registered(component: &Component, params: &TokenStream) -> TokenStream {
+    let Component { role, ident, kind, doc, since, stability, goworker, .. } = component;
     let config = config_ident(ident);
     let constructor = match role {
         Role::Provider => quote!(provider),
@@ -136,7 +143,7 @@ fn registration(component: &Component) -> TokenStream {
     };
     // At the user's struct, so that a missing `impl` is reported there.
     let entry = quote_spanned!(ident.span()=> #goworker::__private::Registration::#constructor::<#ident, #config>);
-    let (params, since, stability) = (params.iter(), since.iter(), stability.iter());
+    let (since, stability) = (since.iter(), stability.iter());
     quote! {
         #[automatically_derived]
         impl #goworker::__private::Registered for #ident {
@@ -146,7 +153,7 @@ fn registration(component: &Component) -> TokenStream {
                 file: ::core::file!(),
                 line: ::core::line!(),
             })
-            #(.params::<#params>())* #(.since(#since))* #(.stability(#goworker::__private::Stability::#stability))*;
+            #params #(.since(#since))* #(.stability(#goworker::__private::Stability::#stability))*;
         }
         const _: () = {
             #goworker::__private::inventory::submit! { <#ident as #goworker::__private::Registered>::REGISTRATION }
@@ -155,7 +162,7 @@ fn registration(component: &Component) -> TokenStream {
 }
 
 /// A variable that no code of the user can see.
-fn local(name: &str) -> Ident {
+pub(crate) fn local(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
 }
 

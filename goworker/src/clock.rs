@@ -78,24 +78,22 @@ impl<'de> Deserialize<'de> for Timestamp {
 
 /// Tells the wall-clock time: the system's, or one of its own for tests.
 #[derive(Debug, Clone)]
-pub struct Clock {
-    source: Source,
-    /// How far it was moved by hand, in milliseconds. Clones share it.
-    moved: Arc<AtomicI64>,
-}
+pub struct Clock(Source);
 
 #[derive(Debug, Clone)]
 enum Source {
     System,
-    /// Follows tokio's clock.
-    Virtual(Arc<Virtual>),
-    Stopped(Timestamp),
+    Own(Arc<Own>),
 }
 
+/// A clock that tests have in hand. Clones share it.
 #[derive(Debug)]
-struct Virtual {
+struct Own {
     epoch: Timestamp,
-    origin: tokio::time::Instant,
+    /// When it showed the epoch, if it runs at all.
+    origin: Option<tokio::time::Instant>,
+    /// How far it was moved by hand, in milliseconds.
+    moved: AtomicI64,
     /// Whose turn it is to work outside of the runtime.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
@@ -107,47 +105,51 @@ const ROUNDS: usize = 100;
 impl Clock {
     /// The system's clock.
     pub fn system() -> Self {
-        Clock::of(Source::System)
+        Clock(Source::System)
     }
 
     /// A clock that shows `epoch` now and advances with tokio's time, so that a paused runtime pauses it too.
     pub fn starting_at(epoch: Timestamp) -> Self {
-        Clock::of(Source::Virtual(Arc::new(Virtual { epoch, origin: tokio::time::Instant::now(), turn: Arc::default() })))
+        Clock::own(epoch, Some(tokio::time::Instant::now()))
     }
 
     /// A clock that shows `time` until it is [moved](Clock::shift).
     pub fn stopped_at(time: Timestamp) -> Self {
-        Clock::of(Source::Stopped(time))
+        Clock::own(time, None)
     }
 
-    fn of(source: Source) -> Self {
-        Clock { source, moved: Arc::default() }
+    fn own(epoch: Timestamp, origin: Option<tokio::time::Instant>) -> Self {
+        Clock(Source::Own(Arc::new(Own { epoch, origin, moved: AtomicI64::new(0), turn: Arc::default() })))
     }
 
-    /// Moves this clock and its clones, forwards or backwards, as those do who set one. Wakes nobody who waits. For tests.
+    /// Moves this clock and its clones, forwards or backwards, as those do who set one. Wakes nobody who waits. The
+    /// system's clock is not ours to move: it stays.
     pub fn shift(&self, millis: i64) {
-        self.moved.fetch_add(millis, Ordering::SeqCst);
+        if let Source::Own(own) = &self.0 {
+            own.moved.fetch_add(millis, Ordering::SeqCst);
+        }
     }
 
     /// The time now.
     pub fn now(&self) -> Timestamp {
-        let Timestamp(shown) = match &self.source {
+        match &self.0 {
             Source::System => {
                 let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 Timestamp(i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
             }
-            Source::Virtual(time) => time.epoch.after(time.origin.elapsed()),
-            Source::Stopped(time) => *time,
-        };
-        Timestamp(shown.saturating_add(self.moved.load(Ordering::SeqCst)))
+            Source::Own(own) => {
+                let Timestamp(shown) = own.epoch.after(own.origin.map_or(Duration::ZERO, |origin| origin.elapsed()));
+                Timestamp(shown.saturating_add(own.moved.load(Ordering::SeqCst)))
+            }
+        }
     }
 
-    /// Begins work outside of the runtime. With a virtual clock, it begins when all else that is ready has been done;
-    /// until the answer is dropped, the clock stands still, and others who want to begin wait. So what happens has one
-    /// order. The system's clock does not care.
+    /// Begins work outside of the runtime. With a clock of its own that runs, it begins when all else that is ready has
+    /// been done; until the answer is dropped, the clock stands still, and others who want to begin wait. So what
+    /// happens has one order. The system's clock does not care.
     pub async fn foreign_work(&self) -> ForeignWork {
-        let Source::Virtual(time) = &self.source else { return ForeignWork(None) };
-        let turn = Arc::clone(&time.turn).lock_owned().await;
+        let Source::Own(own) = &self.0 else { return ForeignWork(None) };
+        let turn = Arc::clone(&own.turn).lock_owned().await;
         let (held, released) = std::sync::mpsc::channel::<Infallible>();
         // A paused runtime does not advance its clock as long as a blocking task is under way. This one ends, with an
         // error that means nothing, when the other end of its channel is dropped.

@@ -17,7 +17,8 @@ use crate::units::Dur;
 pub type WorkResult = Result<Output, WorkError>;
 
 /// What an attempt produced: JSON text, or nothing.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(transparent)]
 pub struct Output(Option<Box<RawValue>>);
 
 impl Output {

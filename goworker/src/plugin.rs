@@ -34,7 +34,7 @@ impl Plugin {
 
     /// Wraps a worker.
     pub fn worker(worker: impl Worker) -> Self {
-        Plugin::Worker(AnyWorker::of(worker))
+        Plugin::Worker(AnyWorker::from(worker))
     }
 }
 
@@ -87,16 +87,15 @@ any!(/** A provider of any struct. */ AnyProvider(DynProvider) starts as Provide
 any!(/** A queue of any struct. */ AnyQueue(DynQueue) starts as QueueHandle: "A started queue. Clones share it.");
 any!(/** A worker of any struct. */ AnyWorker(DynWorker) starts as WorkerHandle: "A started worker. Clones share it.");
 
-impl<Q: Queue> From<Q> for AnyQueue {
-    fn from(queue: Q) -> Self {
-        AnyQueue(Box::new(queue))
+impl<W: Worker> From<W> for AnyWorker {
+    fn from(worker: W) -> Self {
+        AnyWorker(Box::new(worker))
     }
 }
 
-impl AnyWorker {
-    /// Wraps a worker.
-    pub fn of(worker: impl Worker) -> Self {
-        AnyWorker(Box::new(worker))
+impl<Q: Queue> From<Q> for AnyQueue {
+    fn from(queue: Q) -> Self {
+        AnyQueue(Box::new(queue))
     }
 }
 

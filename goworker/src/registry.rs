@@ -167,8 +167,14 @@ impl Registration {
 
     /// Tells that its jobs have params of type `T`.
     #[must_use]
-    pub const fn params<T: JsonSchema>(mut self) -> Self {
-        self.params = || Some(SchemaGenerator::default().into_root_schema_for::<T>());
+    pub const fn params<T: JsonSchema>(self) -> Self {
+        self.params_as(|| Some(SchemaGenerator::default().into_root_schema_for::<T>()))
+    }
+
+    /// Tells the JSON Schema of its jobs' params, complete in itself.
+    #[must_use]
+    pub const fn params_as(mut self, schema: fn() -> Option<Schema>) -> Self {
+        self.params = schema;
         self
     }
 }

@@ -40,7 +40,6 @@ pub enum Backoff {
         max: Dur,
         /// The share of each delay that is drawn at random, 0 to 1.
         #[serde(default)]
-        #[schemars(range(min = 0.0, max = 1.0))]
         jitter: Jitter,
     },
     /// Multiplied each time: `exponential(initial: "1s", factor: 2, max: "10m", jitter: 0.5)`.
@@ -78,7 +77,7 @@ impl Default for Backoff {
 /// Without it, jobs that failed together come back together.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "f64", into = "f64")]
-#[schemars(with = "f64")]
+#[schemars(with = "f64", extend("minimum" = 0, "maximum" = 1))]
 pub struct Jitter(f64);
 
 impl TryFrom<f64> for Jitter {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The modules of the library; each may import those before it only.
-const ORDER: [&str; 18] = [
+const ORDER: [&str; 20] = [
     "units",
     "clock",
     "job",
@@ -13,6 +13,7 @@ const ORDER: [&str; 18] = [
     "provider",
     "queue",
     "worker",
+    "function",
     "settings",
     "plugin",
     "registry",
@@ -21,6 +22,7 @@ const ORDER: [&str; 18] = [
     "manager",
     "testing",
     "cli",
+    "macros",
     "providers",
     "workers",
 ];

@@ -39,6 +39,7 @@ async fn an_application_waits_for_what_a_daemon_does() {
     let dead = client.wait(&id, PATIENCE).await.unwrap_err();
     assert_eq!(dead.to_string(), format!("job `{id}` has failed for good: failed as told"));
     assert_eq!(client.get(&id).await.unwrap().unwrap().attempts.len(), 2);
+    assert!(matches!(client.wait(&id, Duration::ZERO).await, Err(WaitError::Dead { .. })), "no time is needed for what has ended");
 
     let id = client.enqueue(Job::of("scripted").name("stop when told").timeout(PATIENCE)).await.unwrap();
     let late = client.wait(&id, Duration::from_millis(50)).await.unwrap_err();

@@ -6,11 +6,11 @@ use goworker_tests::daemon::Sandbox;
 
 use crate::BINARY;
 
-fn repository() -> &'static Path {
+pub(crate) fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
@@ -133,17 +133,6 @@ fn a_foreign_file_is_refused_with_69() {
     let run = sandbox.run(["jobs.ron"]);
     assert_eq!(run.status.code(), Some(69), "{}", text(&run.stderr));
     assert_eq!(sandbox.read("jobs.db"), "this is no database, and must stay as it is");
-}
-
-#[test]
-fn the_example_with_its_own_plugins_runs() {
-    let output = std::process::Command::new(env!("CARGO"))
-        .args(["run", "-q", "-p", "own-plugins", "--", "examples/own-plugins/countdown.ron", "--until-idle"])
-        .current_dir(repository())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    assert!(text(&output.stdout).starts_with("3 done"), "{}", text(&output.stdout));
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod command_line;
 mod config;
 mod crashes;
 mod enqueue;
+mod examples;
 mod lua;
 mod manager;
 mod parts;

@@ -64,3 +64,63 @@ fn a_default_may_call_what_is_named_as_a_setting_is() {
     assert!(built("shadow(given: -10)").unwrap_err().contains("`given` is -10; -9..=9 is allowed"));
     insta::assert_snapshot!(table(goworker::Registry::linked().worker("shadow").unwrap()));
 }
+
+/// What the macros write names everything by its whole path.
+mod bare {
+    #![no_implicit_prelude]
+
+    use ::goworker::{Context, Job, Output, WorkResult, Worker, worker};
+
+    /// Has types that are called as those of the standard library are.
+    #[allow(dead_code, reason = "they are in the way")]
+    mod shadows {
+        pub(super) struct Option;
+        pub(super) struct Result;
+        pub(super) struct String;
+        pub(super) struct Vec;
+    }
+    #[allow(unused_imports, reason = "they are in the way")]
+    use shadows::{Option, Result, String, Vec};
+
+    /// Has settings of all sorts.
+    #[worker]
+    struct Spartan {
+        /// A text.
+        #[config(default = "x")]
+        text: ::std::string::String,
+        /// A number.
+        #[config(default = 3, range = 1..=9)]
+        number: ::std::option::Option<u8>,
+        #[state]
+        done: u8,
+    }
+
+    impl Worker for Spartan {
+        async fn work(&self, _: &Job, _: &Context) -> WorkResult {
+            Output::of(&(&self.text, self.number, self.done)).map_err(::std::convert::Into::into)
+        }
+    }
+
+    /// Takes everything by its name.
+    #[worker]
+    fn laconic(
+        params: ::std::vec::Vec<u8>,
+        /// A text.
+        #[config(default = "x")]
+        text: &str,
+        /// A number.
+        #[config]
+        number: u8,
+    ) -> ::std::result::Result<u8, ::std::fmt::Error> {
+        match (params.first(), text) {
+            (::std::option::Option::Some(first), "x") => ::std::result::Result::Ok(*first + number),
+            _ => ::std::result::Result::Err(::std::fmt::Error),
+        }
+    }
+}
+
+#[test]
+fn what_is_written_depends_on_no_name_in_scope() {
+    assert_eq!(built("spartan(text: \"y\")"), Ok(()));
+    assert_eq!(built("laconic(number: 3)"), Ok(()));
+}

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod expressions;
+mod functions;
 mod registries;
+mod release;
 mod ui;
 
 use std::collections::BTreeMap;

@@ -88,7 +88,7 @@ mod tests {
         assert_eq!(
             meant("goworker frobnicate"),
             "there is no file `frobnicate`, and no command of that name; \
-             the commands are run, check, list, describe, enqueue, jobs, stats, completions, help"
+             the commands are run, check, list, describe, new, enqueue, jobs, stats, completions, help"
         );
     }
 }

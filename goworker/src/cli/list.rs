@@ -6,11 +6,13 @@ use super::Format;
 use super::fault::Fault;
 use super::table::Table;
 use super::terminal::{self, Reader};
-use crate::registry::{Registration, Registry};
+use crate::registry::{Registration, Registry, Stability};
 
 /// List the kinds of providers and workers in this binary
 #[derive(Debug, clap::Args)]
-#[command(after_help = "In a pipe: one kind a line, columns separated by tabs.")]
+#[command(
+    after_help = "In a pipe: one kind a line, columns separated by tabs: role, kind, what it is, crate, since which of its versions, stability."
+)]
 pub(super) struct ListArgs {
     /// `json` for programs
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -34,10 +36,12 @@ fn kinds(registry: &Registry) -> impl Iterator<Item = &Registration> {
 }
 
 fn table(registry: &Registry) -> Table {
-    let mut table = Table::new(["ROLE", "KIND", "WHAT IT IS", "CRATE"]).whole(0).whole(1);
+    let mut table = Table::new(["ROLE", "KIND", "WHAT IT IS", "CRATE", "SINCE", "STABILITY"]).whole(0).whole(1);
     for kind in kinds(registry) {
-        let Registration { role, kind, doc, origin, .. } = kind;
-        table.row([role.to_string(), (*kind).to_owned(), summary(doc), format!("{} {}", origin.crate_name, origin.crate_version)]);
+        let Registration { role, kind, doc, origin, since, stability, .. } = kind;
+        let origin = format!("{} {}", origin.crate_name, origin.crate_version);
+        let since = since.unwrap_or("-").to_owned();
+        table.row([role.to_string(), (*kind).to_owned(), summary(doc), origin, since, stability.to_string()]);
     }
     table
 }
@@ -63,6 +67,8 @@ fn json(registry: &Registry) -> String {
         #[serde(rename = "crate")]
         crate_name: &'a str,
         version: &'a str,
+        since: Option<&'a str>,
+        stability: Stability,
     }
     let kind = |kind: &Registration| Kind {
         role: kind.role.to_string(),
@@ -70,6 +76,8 @@ fn json(registry: &Registry) -> String {
         doc: kind.doc.trim(),
         crate_name: kind.origin.crate_name,
         version: kind.origin.crate_version,
+        since: kind.since,
+        stability: kind.stability,
     };
     terminal::json(&Kinds { kinds: kinds(registry).map(kind).collect() })
 }

@@ -15,6 +15,7 @@ mod jobs;
 mod list;
 mod load;
 mod log;
+mod new;
 mod queues;
 mod run;
 mod stats;
@@ -87,6 +88,7 @@ enum Command {
     Check(check::CheckArgs),
     List(list::ListArgs),
     Describe(describe::DescribeArgs),
+    New(new::NewArgs),
     Enqueue(enqueue::EnqueueArgs),
     Jobs(jobs::JobsArgs),
     Stats(stats::StatsArgs),
@@ -108,6 +110,7 @@ impl Cli {
             Command::Check(args) => args.execute(registry),
             Command::List(args) => args.execute(registry),
             Command::Describe(args) => args.execute(registry),
+            Command::New(args) => args.execute(registry),
             Command::Enqueue(args) => args.execute(registry),
             Command::Jobs(args) => args.execute(registry),
             Command::Stats(args) => args.execute(registry),

@@ -95,11 +95,14 @@ impl OpenQueue {
     /// # Errors
     /// When the job ended without output to give, and why; when it has not ended in time; when the queue cannot be asked.
     pub async fn wait(&self, id: &JobId, at_most: Duration) -> Result<Output, WaitError> {
-        let Ok(ended) = tokio::time::timeout(at_most, self.handle.wait(id)).await else {
-            return Err(WaitError::TimedOut { id: id.clone(), at_most: at_most.into() });
+        let found = match tokio::time::timeout(at_most, self.handle.wait(id)).await {
+            Ok(ended) => ended,
+            // However short the wait was, one that has ended is answered.
+            Err(_) => self.handle.get(id).await,
         };
-        let Some(record) = ended.map_err(self.store_error())? else { return Err(WaitError::Absent(id.clone())) };
+        let Some(record) = found.map_err(self.store_error())? else { return Err(WaitError::Absent(id.clone())) };
         match record.state {
+            state if !state.is_final() => Err(WaitError::TimedOut { id: id.clone(), at_most: at_most.into() }),
             State::Done => Ok(record.output),
             State::Cancelled => Err(WaitError::Cancelled(id.clone())),
             State::Expired => Err(WaitError::Expired(id.clone())),

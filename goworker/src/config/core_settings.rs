@@ -13,16 +13,18 @@ use crate::units::Dur;
 /// The common settings of a role, as `describe` shows them.
 pub fn common_settings(role: Role) -> Vec<Field> {
     let lease = Field::new::<Dur>("lease", "Dur", "For how long a job is handed out before others may have it; renewed while it runs.")
-        .or("\"30s\"");
+        .or("\"30s\"")
+        .within("\"1s\"..=\"1d\"");
     match role {
         Role::Provider => vec![
             Field::new::<Option<String>>("into", "Option<String>", "The queue that its jobs are put into; without it they run directly.")
-                .or("None"),
+                .or("None")
+                .example("\"jobs\""),
             lease,
         ],
         Role::Queue => vec![
             lease,
-            Field::new::<Option<KeepBlock>>(
+            Field::new::<KeepBlock>(
                 "keep",
                 "Keep",
                 "How long jobs that have ended stay listed: by age and by number, for `done` (with cancelled ones) and `dead`.",
@@ -32,15 +34,40 @@ pub fn common_settings(role: Role) -> Vec<Field> {
         Role::Worker => vec![
             Field::new::<usize>("concurrency", "usize", "How many jobs it runs at once.").or("20").within("1..=100000"),
             Field::new::<Option<Dur>>("timeout", "Option<Dur>", "The longest time an attempt may take; a job may set a shorter one.")
-                .or("None"),
-            Field::new::<Option<RetryBlock>>(
+                .or("None")
+                .within("\"1ms\"..")
+                .example("\"30s\""),
+            Field::new::<RetryBlock>(
                 "retry",
                 "Retry",
                 "When its failed jobs are tried again; what is left out is as in the config's own `retry`.",
             )
-            .or("that of the config"),
+            .or("that of the config")
+            .example("(retries: 3)"),
         ],
     }
+}
+
+/// What there is to set beside `providers` and `workers`, as `describe` shows it.
+pub fn top_level() -> Vec<Field> {
+    vec![
+        Field::new::<RetryBlock>("retry", "Retry", "When failed jobs are tried again, unless their worker says otherwise.")
+            .or("(retries: 5, backoff: exponential(initial: \"1s\", factor: 2.0, max: \"10m\", jitter: 0.5))"),
+        Field::new::<Vec<HandlerEntry>>(
+            "failure_handlers",
+            "Vec<HandlerEntry>",
+            "Who receives jobs that have failed for good: names of workers, or jobs `(type: \"lua\", name: \"report\", params: {..})`.\n\
+             The failed job is under `failed` in the params.",
+        )
+        .or("[]"),
+        Field::new::<ShutdownBlock>(
+            "shutdown",
+            "Shutdown",
+            "How long running jobs may go on after the first signal to stop; then they are cancelled, and released uncharged.",
+        )
+        .or("(grace: \"30s\")"),
+        Field::new::<u32>("poison", "u32", "A job on which so many processes have died is not run again.").or("3").within("1..=1000000"),
+    ]
 }
 
 /// Where a setting of the core belongs that was given somewhere else.
@@ -61,6 +88,7 @@ pub(super) fn home(name: &str) -> Option<&'static str> {
 
 /// For the schema only: what `retry` may hold.
 #[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "a description, never a value")]
 struct RetryBlock {
     /// How many times to try again after the first attempt.
@@ -69,8 +97,36 @@ struct RetryBlock {
     backoff: Option<Backoff>,
 }
 
+/// For the schema only: an element of `failure_handlers`.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "a description, never a value")]
+enum HandlerEntry {
+    /// The name of a worker: a job of its type.
+    Worker(String),
+    /// A job.
+    Job {
+        /// Which worker.
+        r#type: String,
+        /// What to run.
+        name: Option<String>,
+        /// Its params, beside `failed`.
+        params: Option<serde_json::Map<String, serde_json::Value>>,
+    },
+}
+
+/// For the schema only: what `shutdown` may hold.
+#[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "a description, never a value")]
+struct ShutdownBlock {
+    /// How long running jobs may go on.
+    grace: Option<Dur>,
+}
+
 /// For the schema only: what `keep` may hold.
 #[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "a description, never a value")]
 struct KeepBlock {
     /// Jobs that are done, cancelled or expired.
@@ -81,6 +137,7 @@ struct KeepBlock {
 
 /// For the schema only: a bound in time and number.
 #[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "a description, never a value")]
 struct BoundBlock {
     /// Not longer than this.
@@ -112,7 +169,7 @@ impl ProviderSettings {
                 Some("a lease of 30s costs nothing: a dead process is noticed without it".to_owned()),
             );
         }
-        ProviderSettings { into: reader.given("into"), lease: lease.get(), keep: read_keep(reader) }
+        ProviderSettings { into: reader.given::<Option<String>>("into").flatten(), lease: lease.get(), keep: read_keep(reader) }
     }
 }
 

@@ -24,9 +24,9 @@ use crate::settings::{Notes, Readable, Report, SourceText, Variables, extensions
 
 use draft::Draft;
 
-pub use core_settings::common_settings;
+pub use core_settings::{common_settings, top_level};
 pub(crate) use queues::{QueueConfig, QueueEntry};
-pub use schema::schema;
+pub use schema::{config_schema, schema};
 
 /// A checked configuration: plugins built from their settings, none of them started yet.
 #[derive(Debug)]

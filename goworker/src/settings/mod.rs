@@ -6,6 +6,7 @@
 mod access;
 mod diagnostic;
 mod fault;
+mod json;
 mod mask;
 mod nodes;
 mod parts;
@@ -22,6 +23,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 pub(crate) use diagnostic::{did_you_mean, suggest};
 pub(crate) use fault::{Fault, explain};
+pub(crate) use json::to_json;
 pub(crate) use parts::{elements, extensions, fields};
 pub(crate) use passes::read;
 pub(crate) use reader::Notes;
@@ -56,6 +58,8 @@ pub struct Field {
     pub default: Option<String>,
     /// The values allowed, as written in the attribute.
     pub range: Option<&'static str>,
+    /// A value to start from, as RON: for one that has to be given.
+    pub example: Option<&'static str>,
     /// The JSON Schema of its type.
     pub schema: fn(&mut SchemaGenerator) -> Schema,
 }
@@ -63,13 +67,20 @@ pub struct Field {
 impl Field {
     /// A setting of type `T` that has to be given.
     pub fn new<T: JsonSchema>(name: &'static str, rust_type: &'static str, doc: &'static str) -> Self {
-        Field { name, doc, rust_type, default: None, range: None, schema: T::json_schema }
+        Field { name, doc, rust_type, default: None, range: None, example: None, schema: T::json_schema }
     }
 
     /// The value that holds if it is left out.
     #[must_use]
     pub fn or(mut self, default: impl Into<String>) -> Self {
         self.default = Some(default.into());
+        self
+    }
+
+    /// A value to start from.
+    #[must_use]
+    pub fn example(mut self, example: &'static str) -> Self {
+        self.example = Some(example);
         self
     }
 

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// Puts other jobs into a queue, now or later: `{"job": {"type": "lua", "name": "remind"}, "delay": "1h"}`.
-#[worker]
+#[worker(since = "0.1.0")]
 pub(crate) struct Enqueue {
     /// The queue, unless the params name one; may be left out if there is only one.
     queue: Option<String>,

@@ -16,9 +16,10 @@ use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
 /// Appends jobs to a file, one line of JSON each, durably.
-#[worker]
+#[worker(since = "0.1.0")]
 pub(crate) struct File {
     /// The file; it is created if it is not there. Moved away by a log rotation, it is created anew.
+    #[config(example = "failed.jsonl")]
     path: PathBuf,
     #[state]
     writer: Option<Writer>,

@@ -1,43 +1,70 @@
 //! `describe KIND`: what a provider or worker is, what can be set, and an entry to start from.
 
+mod markdown;
+mod part;
 mod setting;
+mod text;
 
+use clap::ValueEnum;
 use serde::Serialize;
+use serde_json::Value;
 
-use super::Format;
 use super::fault::Fault;
-use super::terminal::{self, BOLD, DIM};
-use crate::config::common_settings;
-use crate::registry::{Registration, Registry, Role};
+use super::terminal;
+use crate::config::{common_settings, config_schema, schema};
+use crate::registry::{Registration, Registry, Role, Stability};
 use crate::settings::{Field, did_you_mean};
-use setting::Setting;
+use part::{Definitions, Part, parts};
+pub(super) use setting::Setting;
 
 /// Describe a kind of provider or worker: its settings, their types and defaults, an example
 #[derive(Debug, clap::Args)]
-#[command(after_help = "`goworker list` shows all kinds. Plugins of other crates are described too, if they are in the binary.")]
+#[command(after_help = "\
+`goworker list` shows all kinds. Plugins of other crates are described too, if they are in the binary.
+
+A configuration in JSON, as the schemas describe it: \"jobs\": sqlite(path: \"x\") is \"jobs\": {\"sqlite\": {\"path\": \"x\"}}.")]
 pub(super) struct DescribeArgs {
     /// The kind, as in the configuration
-    kind: String,
-    /// `json` for programs
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    kind: Option<String>,
+    /// All kinds, and the settings of the file
+    #[arg(long)]
+    all: bool,
+    /// `json` for programs, `json-schema` (draft 2020-12) for validators
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
 
+/// How a kind is described.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Markdown,
+    Json,
+    JsonSchema,
+}
+
 impl DescribeArgs {
     pub(super) fn execute(self, registry: &Registry) -> Result<(), Fault> {
-        let found = find(registry, &self.kind).map_err(Fault::Failed)?;
+        let found = match &self.kind {
+            Some(kind) => find(registry, kind).map_err(Fault::Failed)?,
+            None => registry.providers().chain(registry.workers()).collect(),
+        };
+        let kinds: Vec<Kind<'_>> = found.iter().map(|kind| Kind::of(kind)).collect();
+        let joined = |render: fn(&Kind<'_>) -> String| kinds.iter().map(render).collect::<Vec<_>>().join("\n");
         match self.format {
-            Format::Text => {
-                let texts: Vec<String> = found.into_iter().map(text).collect();
-                terminal::print(&texts.join("\n"))
-            }
-            Format::Json => terminal::print_json(&json(&found)),
+            Format::Text => terminal::print(&joined(text::text)),
+            Format::Markdown if self.all => terminal::print(&markdown::reference(&kinds)),
+            Format::Markdown => terminal::print(&joined(markdown::markdown)),
+            Format::Json => terminal::print_json(&json(&kinds)),
+            Format::JsonSchema if self.all => terminal::print_json(&terminal::json(&config_schema(registry))),
+            Format::JsonSchema => terminal::print_json(&terminal::json(&schema(&found))),
         }
     }
 }
 
 /// A provider and a worker may share a name: both are meant then.
-fn find<'a>(registry: &'a Registry, kind: &str) -> Result<Vec<&'a Registration>, String> {
+pub(super) fn find<'a>(registry: &'a Registry, kind: &str) -> Result<Vec<&'a Registration>, String> {
     let found: Vec<&Registration> = registry.provider(kind).into_iter().chain(registry.worker(kind)).collect();
     if !found.is_empty() {
         return Ok(found);
@@ -50,43 +77,66 @@ fn find<'a>(registry: &'a Registry, kind: &str) -> Result<Vec<&'a Registration>,
     ))
 }
 
-fn settings(fields: &[Field]) -> Vec<Setting> {
+/// A kind as it is described.
+#[derive(Debug, Serialize)]
+struct Kind<'a> {
+    kind: &'a str,
+    #[serde(serialize_with = "as_text")]
+    role: Role,
+    doc: &'a str,
+    #[serde(rename = "crate")]
+    crate_name: &'a str,
+    version: &'a str,
+    since: Option<&'a str>,
+    stability: Stability,
+    settings: Vec<Setting>,
+    common_settings: Vec<Setting>,
+    /// The schema of its jobs' params.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    params: Option<Value>,
+    #[serde(skip)]
+    params_parts: Vec<Part>,
+    example: String,
+}
+
+impl<'a> Kind<'a> {
+    fn of(kind: &'a Registration) -> Self {
+        let own = settings(&(kind.fields)());
+        let params = (kind.params)().map(schemars::Schema::to_value);
+        Kind {
+            kind: kind.kind,
+            role: kind.role,
+            doc: kind.doc.trim(),
+            crate_name: kind.origin.crate_name,
+            version: kind.origin.crate_version,
+            since: kind.since,
+            stability: kind.stability,
+            example: example(kind, &own),
+            settings: own,
+            common_settings: settings(&common_settings(kind.role)),
+            params_parts: params.as_ref().map(params_parts).unwrap_or_default(),
+            params,
+        }
+    }
+
+    /// Its crate, and what to expect of it.
+    fn origin(&self) -> String {
+        let since = self.since.map(|since| format!(", since {since}")).unwrap_or_default();
+        format!("{} {}, {}{since}", self.crate_name, self.version, self.stability)
+    }
+}
+
+fn as_text<S: serde::Serializer>(role: &Role, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(role)
+}
+
+fn params_parts(schema: &Value) -> Vec<Part> {
+    let definitions = schema["$defs"].as_object().cloned().unwrap_or_default();
+    parts(schema, &Definitions(definitions))
+}
+
+pub(super) fn settings(fields: &[Field]) -> Vec<Setting> {
     fields.iter().map(Setting::of).collect()
-}
-
-fn text(kind: &Registration) -> String {
-    let Registration { kind: name, role, origin, .. } = kind;
-    let own = settings(&(kind.fields)());
-    let mut text = format!("{BOLD}{name}{BOLD:#}  {role}  {DIM}{} {}{DIM:#}\n", origin.crate_name, origin.crate_version);
-    text += &indented(kind.doc, 0);
-    text += &section("Settings", &own);
-    text += &section(&format!("Settings of every {role}"), &settings(&common_settings(*role)));
-    text += &format!("\n{BOLD}Example{BOLD:#}\n{}", indented(&example(kind, &own), 2));
-    text
-}
-
-fn section(title: &str, settings: &[Setting]) -> String {
-    if settings.is_empty() {
-        return String::new();
-    }
-    let mut text = format!("\n{BOLD}{title}{BOLD:#}\n");
-    for setting in settings {
-        let facts: Vec<String> = [
-            Some(setting.kind.clone()),
-            setting.range.map(|range| format!("in {range}")),
-            Some(match setting.default.as_deref() {
-                None => "required".to_owned(),
-                // The macros cannot print the default of a type, and leave a remark in brackets.
-                Some(default) if default == "None" || default.starts_with("(the ") => "optional".to_owned(),
-                Some(default) => format!("default {default}"),
-            }),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        text += &format!("  {BOLD}{}{BOLD:#}  {DIM}{}{DIM:#}\n{}", setting.name, facts.join(", "), indented(setting.doc, 6));
-    }
-    text
 }
 
 fn indented(text: &str, by: usize) -> String {
@@ -106,112 +156,13 @@ fn example(kind: &Registration, settings: &[Setting]) -> String {
     format!("{part}: {{\n    \"{name}\": {}({}),\n}},", kind.kind, required.join(", "))
 }
 
-fn json(kinds: &[&Registration]) -> String {
+fn json(kinds: &[Kind<'_>]) -> String {
     #[derive(Serialize)]
     struct Kinds<'a> {
-        kinds: Vec<Kind<'a>>,
+        kinds: &'a [Kind<'a>],
     }
-    #[derive(Serialize)]
-    struct Kind<'a> {
-        kind: &'a str,
-        role: String,
-        doc: &'a str,
-        #[serde(rename = "crate")]
-        crate_name: &'a str,
-        version: &'a str,
-        settings: Vec<Setting>,
-        common_settings: Vec<Setting>,
-        example: String,
-    }
-    let kinds = kinds.iter().map(|kind| {
-        let own = settings(&(kind.fields)());
-        Kind {
-            kind: kind.kind,
-            role: kind.role.to_string(),
-            doc: kind.doc.trim(),
-            crate_name: kind.origin.crate_name,
-            version: kind.origin.crate_version,
-            example: example(kind, &own),
-            settings: own,
-            common_settings: settings(&common_settings(kind.role)),
-        }
-    });
-    terminal::json(&Kinds { kinds: kinds.collect() })
+    terminal::json(&Kinds { kinds })
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use std::path::PathBuf;
-
-    use super::*;
-    use crate::registry::{Origin, Stability};
-    use crate::retry::Backoff;
-    use crate::settings::Field;
-    use crate::units::{Dur, Size};
-
-    const ORIGIN: Origin = Origin { crate_name: "thumbnails", crate_version: "1.2.0", file: "src/lib.rs", line: 7 };
-
-    fn fields() -> Vec<Field> {
-        vec![
-            Field::new::<PathBuf>("output", "PathBuf", "Folder that receives the result."),
-            Field::new::<Vec<String>>("allow", "Vec < String >", "What may be run.\n\nNothing else is."),
-            Field::new::<u8>("quality", "u8", "JPEG quality, 1 to 100.").or("85").within("1..=100"),
-            Field::new::<Option<Size>>("memory", "Option<Size>", "The most that it may use.").or("None"),
-            Field::new::<Dur>("every", "Dur", "How often to look.").or("\"5s\""),
-            Field::new::<Backoff>("pace", "goworker::Backoff", "How to slow down.").or("fixed(\"1s\")"),
-        ]
-    }
-
-    pub(in crate::cli) fn registry() -> Registry {
-        let kind = |kind, role, doc, fields| Registration {
-            kind,
-            role,
-            doc,
-            origin: ORIGIN,
-            since: None,
-            stability: Stability::Stable,
-            fields,
-            params: || None,
-            build: |_| None,
-        };
-        Registry::empty()
-            .with(kind("resize", Role::Worker, "Resizes a picture. Keeps its shape.\n\nFor every format.", fields))
-            .with(kind("http", Role::Provider, "Takes jobs by HTTP.", Vec::new))
-            .with(kind("http", Role::Worker, "Sends a job by HTTP.", Vec::new))
-            .with(kind("sqlite", Role::Queue, "Stores jobs in a file.", Vec::new))
-    }
-
-    fn described(kind: &str) -> String {
-        let registry = registry();
-        let texts: Vec<String> = find(&registry, kind).unwrap().into_iter().map(text).collect();
-        anstream::adapter::strip_str(&texts.join("\n")).to_string()
-    }
-
-    #[test]
-    fn a_kind_is_described_with_all_its_settings() {
-        insta::assert_snapshot!(described("resize"));
-    }
-
-    #[test]
-    fn a_name_of_two_kinds_shows_both() {
-        insta::assert_snapshot!(described("http"));
-    }
-
-    #[test]
-    fn a_queue_has_more_common_settings_than_a_source() {
-        insta::assert_snapshot!(described("sqlite"));
-    }
-
-    #[test]
-    fn programs_get_the_same_as_json() {
-        let registry = registry();
-        insta::assert_snapshot!(json(&find(&registry, "resize").unwrap()));
-    }
-
-    #[test]
-    fn an_unknown_kind_is_explained() {
-        let registry = registry();
-        let errors = ["resiez", "kafka"].map(|kind| find(&registry, kind).unwrap_err());
-        insta::assert_snapshot!(errors.join("\n"));
-    }
-}
+pub(super) mod tests;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::mpsc;
 
-use super::Warnings;
+use super::{ParamsCheck, Warnings};
 use crate::cli::fault::Fault;
 use crate::cli::{escape, terminal};
 use crate::client::OpenQueue;
@@ -55,6 +55,8 @@ struct Line {
 #[derive(Debug)]
 enum BadLine {
     NotAJob(JobError),
+    /// Its worker would not take it.
+    WrongParams(String),
     Unreadable(io::Error),
 }
 
@@ -63,15 +65,17 @@ impl fmt::Display for BadLine {
         match self {
             BadLine::NotAJob(error) if error.column > 0 => write!(f, "{}: {}", error.column, escape::line(&error.to_string())),
             BadLine::NotAJob(error) => write!(f, " {}", escape::line(&error.to_string())),
+            BadLine::WrongParams(wrong) => write!(f, " {}", escape::line(wrong)),
             BadLine::Unreadable(error) => write!(f, " {error}"),
         }
     }
 }
 
 /// Puts all jobs of the source into the queue, in order, and prints their ids. Stops at a line that is no job.
-pub(super) async fn enqueue(source: Source, queue: &OpenQueue, warnings: Warnings) -> Result<(), Fault> {
+pub(super) async fn enqueue(source: Source, queue: &OpenQueue, warnings: Warnings, params: ParamsCheck) -> Result<(), Fault> {
     let progress = progress(source.length);
-    let mut bulk = Bulk { name: source.name.clone(), queue, warnings, progress, tally: Tally::default(), print: Some(terminal::print) };
+    let mut bulk =
+        Bulk { name: source.name.clone(), queue, warnings, params, progress, tally: Tally::default(), print: Some(terminal::print) };
     bulk.take_all(source.reader).await?;
     bulk.finish()
 }
@@ -104,6 +108,7 @@ struct Bulk<'a, P> {
     name: String,
     queue: &'a OpenQueue,
     warnings: Warnings,
+    params: ParamsCheck,
     progress: ProgressBar,
     tally: Tally,
     /// Prints ids; gone when nobody reads them any more.
@@ -146,7 +151,11 @@ impl<P: FnMut(&str) -> Result<(), Fault>> Bulk<'_, P> {
         let mut batch = Batch::default();
         for Line { number, position, content } in lines {
             batch.position = position;
-            match content {
+            let checked = content.and_then(|parsed| match self.params.check(&parsed.job) {
+                Ok(()) => Ok(parsed),
+                Err(wrong) => Err(BadLine::WrongParams(wrong)),
+            });
+            match checked {
                 Ok(parsed) => {
                     let said = self.warnings.of(&self.name, number, &parsed);
                     if !said.is_empty() {
@@ -155,7 +164,11 @@ impl<P: FnMut(&str) -> Result<(), Fault>> Bulk<'_, P> {
                     batch.jobs.push(Arc::new(parsed.job));
                     batch.numbers.push(number);
                 }
-                Err(reason) => batch.bad = Some((number, reason)),
+                Err(reason) => {
+                    // The lines behind it are not looked at, although they may have been read.
+                    batch.bad = Some((number, reason));
+                    break;
+                }
             }
         }
         batch
@@ -306,6 +319,7 @@ mod tests {
             name: "jobs.jsonl".into(),
             queue,
             warnings,
+            params: super::super::params::tests::check(),
             progress: ProgressBar::hidden(),
             tally: Tally::default(),
             print: Some(print),
@@ -335,6 +349,20 @@ mod tests {
         assert_eq!(end, "jobs.jsonl:2500:1: expected value\nstopped before line 2500: 2499 jobs enqueued into `jobs`");
         let (ids, end) = bulk(&queue, [2, 1, 2_501].map(line).concat()).await;
         assert_eq!((ids, end.as_str()), (vec!["2".into(), "1".into(), "2501".into()], "1 job enqueued into `jobs`, 2 jobs there already"));
+    }
+
+    #[tokio::test]
+    async fn a_bulk_stops_at_params_that_the_worker_does_not_take() {
+        let text = r#"{"id":"1","type":"thumb","params":{"path":"a","marks":[]}}
+            {"id":"2","type":"thumb","params":{"marks":[]}}
+            {"id":"3","type":"thumb","params":{"path":"a","marks":[]}}"#;
+        let (ids, end) = bulk(&queue().await, text.into()).await;
+        assert_eq!(ids, ["1"]);
+        assert_eq!(
+            end,
+            "jobs.jsonl:2: a job of type `thumb` does not take these: `params`: \"path\" is a required property\n\
+             stopped before line 2: 1 job enqueued into `jobs`"
+        );
     }
 
     #[tokio::test]

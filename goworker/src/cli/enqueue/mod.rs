@@ -2,14 +2,17 @@
 
 mod bulk;
 mod one;
+mod params;
 mod warnings;
 
 use std::path::PathBuf;
 
+use super::escape;
 use super::fault::Fault;
 use super::load::ConfigArg;
 use super::queues::{self, Absent, Choice};
 use crate::registry::Registry;
+use params::ParamsCheck;
 use warnings::Warnings;
 
 /// Put jobs into a queue
@@ -24,6 +27,7 @@ Examples:
   produce-jobs | goworker enqueue config.ron --into orders --file -
 
 A line of a file is a job: {\"type\":\"lua\",\"name\":\"greet\",\"params\":{\"who\":\"world\"},\"retries\":3}
+Params are checked against the schema of the worker, if it has one: `goworker describe KIND` shows it.
 A job whose `id` is there already is not stored again, so an interrupted file of jobs with ids can be enqueued once more.")]
 pub(super) struct EnqueueArgs {
     #[command(flatten)]
@@ -49,13 +53,16 @@ impl EnqueueArgs {
         };
         let config = self.config.load(registry)?;
         let choice = self.into.as_deref().map_or(Choice::Only { option: "--into" }, Choice::Named);
-        let warnings = Warnings::new(&config);
+        let (warnings, params) = (Warnings::new(&config), ParamsCheck::of(&config, registry));
+        if let Work::One(job) = &work {
+            params.check(job).map_err(|wrong| Fault::Usage(escape::line(&wrong).into_owned()))?;
+        }
         queues::with(config, choice, Absent::IsMade, async |queues| {
             // The choice was for one queue.
             let [queue] = queues else { return Ok(()) };
             match work {
                 Work::One(job) => one::enqueue(*job, queue, warnings).await,
-                Work::Bulk(source) => bulk::enqueue(source, queue, warnings).await,
+                Work::Bulk(source) => bulk::enqueue(source, queue, warnings, params).await,
             }
         })
     }

@@ -33,9 +33,10 @@ use tokio::time::{sleep, timeout};
 use self::inbox::{Found, Inbox, Rules};
 
 /// Takes jobs from the JSON files of a directory.
-#[provider]
+#[provider(since = "0.1.0")]
 pub(crate) struct Folder {
     /// The directory; it is created if only the last part of its path is missing.
+    #[config(example = "inbox")]
     path: PathBuf,
     /// What becomes of a file whose jobs are all settled: `remove`, or `move_to("done")`.
     #[config(default = After::Remove)]

@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 use self::store::Store;
 
 /// Keeps jobs in memory: fast, and gone when the process ends.
-#[provider(queue)]
+#[provider(queue, since = "0.1.0")]
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     #[state]

@@ -42,9 +42,10 @@ use change::Wish;
 use file::OpenFile;
 
 /// Stores jobs in one SQLite file. What is accepted survives a power cut; other processes may use the file too.
-#[provider(queue)]
+#[provider(queue, since = "0.1.0")]
 pub(super) struct Sqlite {
     /// The file. It is created if it does not exist; its folder has to.
+    #[config(example = "goworker.db")]
     path: PathBuf,
     /// `None` also if there is none yet, and none was to be created.
     #[state]

@@ -415,9 +415,9 @@ impl Pipeline {
             None => false,
         });
         let watched = |entry: WorkerEntry| {
-            let stand_in = self.stand_ins.get(&entry.name).map(|work| AnyWorker::of(StandIn(Arc::clone(work))));
+            let stand_in = self.stand_ins.get(&entry.name).map(|work| AnyWorker::from(StandIn(Arc::clone(work))));
             let worker = WatchedWorker { worker: stand_in.unwrap_or(entry.worker), scene: Arc::clone(&self.scene) };
-            WorkerEntry { worker: AnyWorker::of(worker), ..entry }
+            WorkerEntry { worker: AnyWorker::from(worker), ..entry }
         };
         config.workers = config.workers.into_iter().map(watched).collect();
         config

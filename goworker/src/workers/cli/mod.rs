@@ -25,9 +25,10 @@ use tokio::process::Command;
 use self::process::Ended;
 
 /// Runs commands: exit code 0 is done, 65 fails at once, others are tried again.
-#[worker]
+#[worker(since = "0.1.0")]
 pub(crate) struct Cli {
     /// The commands that jobs may run, as absolute paths.
+    #[config(example = ["/bin/date"])]
     allow: Vec<String>,
     /// Environment variables for the commands, beside JOB_ID, JOB_NAME, JOB_ATTEMPT and JOB_TOKEN. Nothing else is passed on.
     #[config(default)]

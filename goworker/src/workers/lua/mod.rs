@@ -36,7 +36,7 @@ const GRACE: Duration = Duration::from_millis(50);
 const LINES: usize = 1_024;
 
 /// Runs Lua scripts: the job's `name` is the script's, without `.lua`.
-#[worker]
+#[worker(since = "0.1.0")]
 #[derive(Debug)]
 pub(crate) struct Lua {
     /// Folder of the scripts.

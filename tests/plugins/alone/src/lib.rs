@@ -40,3 +40,25 @@ mod stamp {
         }
     }
 }
+
+mod desk {
+    use goworker::{serde, worker};
+
+    /// What is sealed. Nobody can describe it: it has no schema.
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(crate = "goworker::serde")]
+    struct Envelope {
+        from: String,
+    }
+
+    /// Seals an envelope.
+    #[worker]
+    fn seal(
+        envelope: Envelope,
+        /// What the wax looks like.
+        #[config(default = "red")]
+        wax: &str,
+    ) -> String {
+        format!("{} by {}", wax, envelope.from)
+    }
+}
