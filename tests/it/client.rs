@@ -102,7 +102,7 @@ async fn a_client_needs_to_know_the_queues_only() {
     let text = r#"(
         providers: {
             "jobs": sqlite(path: "jobs.db"), "orders": sqlite(path: "orders.db"), "scratch": memory(),
-            "mail": imap(host: "mail.example", into: "jobs"),
+            "mail": imap(host: "mail.example", into: "jobs"), "inbox": folder(path: "inbox", into: "jobs"),
         },
         workers: { "resize": resize(quality: 85), "lua": lua(wrong: true) },
         failure_handlers: ["attic"],
@@ -114,8 +114,9 @@ async fn a_client_needs_to_know_the_queues_only() {
     assert!(client.queue("jobs").unwrap().get(&id).await.unwrap().is_none());
 
     let several = client.enqueue(Job::of("resize")).await.unwrap_err().to_string();
-    let errors = [several, client.queue("order").unwrap_err().to_string(), client.queue("scratch").unwrap_err().to_string()];
-    let errors = errors.map(|error| error.replace(&sandbox.folder().display().to_string(), "FOLDER"));
+    let named = ["order", "scratch", "mail", "inbox"].map(|name| client.queue(name).unwrap_err().to_string());
+    let errors = [vec![several], named.to_vec()].concat();
+    let errors: Vec<String> = errors.iter().map(|error| error.replace(&sandbox.folder().display().to_string(), "FOLDER")).collect();
     insta::assert_snapshot!(errors.join("\n"));
 }
 
@@ -148,4 +149,25 @@ async fn what_cannot_be_opened_is_told() {
     ];
     let errors = errors.map(|error| error.replace(&sandbox.folder().display().to_string(), "FOLDER"));
     insta::assert_snapshot!(errors.join("\n\n"));
+}
+
+/// The daemon claims and settles in quick succession: a notice of the second change may come while only the first can be
+/// read. Missed, it would be heard of a second later.
+#[tokio::test]
+async fn who_waits_misses_none_of_many_ends() {
+    let sandbox = Sandbox::new(BINARY);
+    let config = sandbox.write("app.ron", r#"(providers: { "jobs": sqlite(path: "jobs.db") }, workers: { "noop": noop() })"#);
+    let client = Client::open(&config).await.unwrap();
+    let daemon = sandbox.start(["app.ron", "--log-level", "warn"]);
+    let first = client.enqueue(Job::of("noop")).await.unwrap();
+    client.wait(&first, PATIENCE).await.unwrap();
+    let mut late = 0;
+    for _ in 0..300 {
+        let began = std::time::Instant::now();
+        let id = client.enqueue(Job::of("noop")).await.unwrap();
+        client.wait(&id, PATIENCE).await.unwrap();
+        late += u32::from(began.elapsed() > Duration::from_millis(800));
+    }
+    // One, as the machine may be busy.
+    assert!(late <= 1, "{late} of 300 were late; {}", daemon.talk());
 }

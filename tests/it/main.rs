@@ -11,6 +11,7 @@ mod enqueue;
 mod examples;
 mod lua;
 mod manager;
+mod new;
 mod parts;
 mod pipelines;
 mod planted_faults;
