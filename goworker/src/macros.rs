@@ -84,7 +84,8 @@ pub use goworker_macros::provider;
 /// A config then has it as `"resize": resize(output: "thumbnails")`. The doc comments are what `list` and `describe` show,
 /// so they have to be there.
 ///
-/// A function is enough for work that needs nothing but the job. It stays as it is, so a test calls it as any other:
+/// A function is enough for work that needs nothing but the job. It stays as it is, so a test calls it as any other, with a
+/// [`testing::context`](crate::testing::context) if it takes one:
 ///
 /// ```
 /// use std::path::{Path, PathBuf};

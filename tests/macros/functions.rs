@@ -235,8 +235,12 @@ async fn a_function_that_blocks_its_thread_keeps_its_slot_until_it_returns() {
     work.shutdown_background();
 }
 
-#[test]
-fn a_function_is_still_a_function() {
+#[tokio::test]
+async fn a_function_is_still_a_function() {
+    let picture = Picture { path: "cat.png".into(), sizes: vec![1] };
+    let ctx = goworker::testing::context();
+    let thumbnail = thumbnail(picture, &ctx, 85, Path::new("out"), &[], Dur::secs(1), None).await.unwrap();
+    assert_eq!(thumbnail, Thumbnail { path: "out/cat.png".into(), quality: 85, labels: 0 });
     assert_eq!(number("7".into()), Ok(Some(7)));
     assert_eq!(number(serde_json::Value::Null), Ok(None));
     let worker = ThumbnailWorker::from(ThumbnailWorkerConfig {
