@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use goworker::client::{ClientError, OpenError, WaitError};
+use goworker::testing::Pipeline;
 use goworker::{Change, Client, Filter, Job, JobId, State};
 use goworker_tests::daemon::Sandbox;
-use goworker_tests::pipeline::Pipeline;
 use serde_json::json;
 
 use crate::BINARY;
@@ -54,27 +54,28 @@ async fn an_application_waits_for_what_a_daemon_does() {
     assert_eq!(owners.count(), 1);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_manager_has_a_client_of_its_queues_in_memory_too() {
-    let mut pipeline = Pipeline::new(r#"(providers: { "jobs": memory() }, workers: { "scripted": scripted(concurrency: 2) })"#).await;
-    let client = pipeline.client.clone();
-    pipeline.start();
-    let slow = client.enqueue(Job::of("scripted").name("sleep").params(3_600_000)).await.unwrap();
-    let ok = client.enqueue(Job::of("scripted").name("ok").params("now").delay(Duration::from_secs(60))).await.unwrap();
-    let began = tokio::time::Instant::now();
-    assert_eq!(client.wait(&ok, PATIENCE * 10).await.unwrap().json(), Some(r#""now""#));
-    assert_eq!(began.elapsed().as_secs(), 60, "told at once, without a look now and then");
+#[test]
+fn a_manager_has_a_client_of_its_queues_in_memory_too() {
+    let mut pipeline = Pipeline::new(r#"(providers: { "jobs": memory() }, workers: { "scripted": scripted(concurrency: 2) })"#);
+    let client = pipeline.client();
+    pipeline.run_until(async {
+        let slow = client.enqueue(Job::of("scripted").name("sleep").params(3_600_000)).await.unwrap();
+        let ok = client.enqueue(Job::of("scripted").name("ok").params("now").delay(Duration::from_secs(60))).await.unwrap();
+        let began = tokio::time::Instant::now();
+        assert_eq!(client.wait(&ok, PATIENCE * 10).await.unwrap().json(), Some(r#""now""#));
+        assert_eq!(began.elapsed().as_secs(), 60, "told at once, without a look now and then");
 
-    let late = client.wait(&slow, PATIENCE).await.unwrap_err();
-    assert!(matches!(late, WaitError::TimedOut { .. }), "{late}");
-    assert_eq!(client.cancel(&slow).await.unwrap(), Change::Requested);
-    assert!(matches!(client.wait(&slow, PATIENCE).await, Err(WaitError::Cancelled(id)) if id == slow));
-    assert_eq!(client.retry(&slow).await.unwrap(), Change::Changed);
-    assert_eq!(client.cancel(&ok).await.unwrap(), Change::Refused(State::Done));
-    assert_eq!(client.delete(&ok).await.unwrap(), Change::Changed);
-    assert!(matches!(client.wait(&ok, PATIENCE).await, Err(WaitError::Absent(_))));
-    assert_eq!(client.wait(&slow, PATIENCE * 200).await.unwrap().json(), None);
-    assert_eq!(client.stats().await.unwrap().counts.len(), 1);
+        let late = client.wait(&slow, PATIENCE).await.unwrap_err();
+        assert!(matches!(late, WaitError::TimedOut { .. }), "{late}");
+        assert_eq!(client.cancel(&slow).await.unwrap(), Change::Requested);
+        assert!(matches!(client.wait(&slow, PATIENCE).await, Err(WaitError::Cancelled(id)) if id == slow));
+        assert_eq!(client.retry(&slow).await.unwrap(), Change::Changed);
+        assert_eq!(client.cancel(&ok).await.unwrap(), Change::Refused(State::Done));
+        assert_eq!(client.delete(&ok).await.unwrap(), Change::Changed);
+        assert!(matches!(client.wait(&ok, PATIENCE).await, Err(WaitError::Absent(_))));
+        assert_eq!(client.wait(&slow, PATIENCE * 200).await.unwrap().json(), None);
+        assert_eq!(client.stats().await.unwrap().counts.len(), 1);
+    });
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod architecture;
 mod client;
 mod command_line;
 mod config;
+mod configs;
 mod crashes;
 mod enqueue;
 mod examples;
