@@ -59,7 +59,7 @@ pub struct Context {
 #[derive(Debug, Clone)]
 pub struct Run {
     /// The job.
-    pub id: JobId,
+    pub job: Arc<Job>,
     /// 1 for the first attempt.
     pub attempt: u32,
     /// The fencing token of its lease: it grows from run to run.
@@ -139,14 +139,14 @@ impl Context {
 
     /// Logs a line for the job: to the program's log, and to the job's attempt, which keeps the last 50.
     pub fn log(&self, level: tracing::Level, message: &str) {
-        let Run { id, attempt, .. } = &self.run;
-        let job_type = self.services.worker.as_str();
+        let Run { job, attempt, .. } = &self.run;
+        let Job { job_type, name, id, .. } = job.as_ref();
         match level {
-            tracing::Level::ERROR => tracing::error!(target: "goworker::job", job_type, %id, attempt, "{message}"),
-            tracing::Level::WARN => tracing::warn!(target: "goworker::job", job_type, %id, attempt, "{message}"),
-            tracing::Level::INFO => tracing::info!(target: "goworker::job", job_type, %id, attempt, "{message}"),
-            tracing::Level::DEBUG => tracing::debug!(target: "goworker::job", job_type, %id, attempt, "{message}"),
-            tracing::Level::TRACE => tracing::trace!(target: "goworker::job", job_type, %id, attempt, "{message}"),
+            tracing::Level::ERROR => tracing::error!(target: "goworker::job", job_type, name, %id, attempt, "{message}"),
+            tracing::Level::WARN => tracing::warn!(target: "goworker::job", job_type, name, %id, attempt, "{message}"),
+            tracing::Level::INFO => tracing::info!(target: "goworker::job", job_type, name, %id, attempt, "{message}"),
+            tracing::Level::DEBUG => tracing::debug!(target: "goworker::job", job_type, name, %id, attempt, "{message}"),
+            tracing::Level::TRACE => tracing::trace!(target: "goworker::job", job_type, name, %id, attempt, "{message}"),
         }
         self.note(format!("{:<5} {message}", level.as_str().to_lowercase()));
     }

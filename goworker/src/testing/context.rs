@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::job::Ids;
+use crate::job::{Ids, Job};
 use crate::provider::{ProviderError, Token};
 use crate::worker::{Context, Run, Services};
 
@@ -28,7 +28,8 @@ use crate::worker::{Context, Run, Services};
 /// [`Pipeline`](crate::testing::Pipeline).
 pub fn context() -> Context {
     let ids = Ids::system();
-    let run = Run { id: ids.next(), attempt: 1, token: Token(1), deadline: None, cancel: CancellationToken::new() };
+    let job = Arc::new(Job::new(ids.next(), "test"));
+    let run = Run { job, attempt: 1, token: Token(1), deadline: None, cancel: CancellationToken::new() };
     let refuse = |_, _| -> BoxFuture<'static, _> {
         Box::pin(async {
             Err(ProviderError::Unsupported("a context without a manager has no queue; test this in a `Pipeline`".to_owned()))

@@ -14,6 +14,6 @@ fn context(job: &goworker::Job, cancel: tokio_util::sync::CancellationToken) -> 
         Box::pin(async { Err(ProviderError::Unsupported("there is no queue in this test".into())) })
     };
     let services = Services { worker: job.job_type.clone(), clock: Clock::system(), ids: Ids::system(), enqueue: Box::new(refuse) };
-    let run = Run { id: job.id.clone(), attempt: 1, token: Token(7), deadline: None, cancel };
+    let run = Run { job: std::sync::Arc::new(job.clone()), attempt: 1, token: Token(7), deadline: None, cancel };
     Context::new(run, std::sync::Arc::new(services))
 }

@@ -52,7 +52,7 @@ impl Engine {
         let started = Instant::now();
         let deadline = shorter(pool.timeout, delivery.job.timeout).map(|timeout| started + timeout);
         let attempt = u32::try_from(delivery.attempts.len()).unwrap_or(u32::MAX).saturating_add(1);
-        let run = Run { id: delivery.job.id.clone(), attempt, token, deadline, cancel: CancellationToken::new() };
+        let run = Run { job: Arc::clone(&delivery.job), attempt, token, deadline, cancel: CancellationToken::new() };
         let context = Arc::new(Context::new(run, Arc::clone(&pool.services)));
         report::started(&delivery.job, attempt);
         let work = {

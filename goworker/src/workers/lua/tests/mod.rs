@@ -62,7 +62,8 @@ impl Bench {
         let mut job = Job::new("job-1".parse().unwrap(), "lua");
         job.name = name.to_owned();
         job.params = Params::from_json(params.to_owned()).unwrap();
-        let run = Run { id: job.id.clone(), attempt: 2, token: Token(7), deadline: limit.map(|limit| Instant::now() + limit), cancel };
+        let run =
+            Run { job: Arc::new(job.clone()), attempt: 2, token: Token(7), deadline: limit.map(|limit| Instant::now() + limit), cancel };
         let refuse = |_, _| Box::pin(async { Err(ProviderError::Unsupported("no queue here".to_owned())) }) as _;
         let services = Services { worker: "lua".to_owned(), clock: Clock::system(), ids: Ids::system(), enqueue: Box::new(refuse) };
         let ctx = Context::new(run, Arc::new(services));
