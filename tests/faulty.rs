@@ -30,6 +30,8 @@ pub enum Fault {
     NoPriority,
     /// When it is opened again, crashes are counted from there.
     CrashesForgotten,
+    /// A fetch waits for jobs instead of answering that there are none.
+    FetchWaits,
     /// It says that jobs outlive the process.
     OnlySaysDurable,
 }
@@ -183,6 +185,10 @@ impl Provider for Faulty {
 
     async fn fetch(&self, demand: &Demand) -> Result<Batch, ProviderError> {
         let mut batch = self.inner().fetch(demand).await?;
+        while self.is(Fault::FetchWaits) && batch.deliveries.is_empty() {
+            self.inner().ready(demand).await;
+            batch = self.inner().fetch(demand).await?;
+        }
         for delivery in &mut batch.deliveries {
             delivery.job = self.shown(&delivery.job);
             delivery.crashes = self.counted(&delivery.job.id, delivery.crashes);
@@ -260,6 +266,10 @@ impl Queue for Faulty {
 
     async fn get(&self, id: &JobId) -> Result<Option<JobRecord>, ProviderError> {
         Ok(self.inner().get(id).await?.map(|record| self.record(record)))
+    }
+
+    async fn wait(&self, id: &JobId) -> Result<Option<JobRecord>, ProviderError> {
+        Ok(self.inner().wait(id).await?.map(|record| self.record(record)))
     }
 
     async fn cancel(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {

@@ -1,9 +1,8 @@
-//! The harness of the tests: workers that do as they are told, pipelines under virtual time, and the binary as a child process.
+//! The harness of the tests: workers that do as they are told, and the binary as a child process.
 
 #![allow(clippy::unwrap_used, reason = "a harness is test code: what goes wrong in it fails the test")]
 
 pub mod daemon;
 pub mod faulty;
 pub mod mail_server;
-pub mod pipeline;
 pub mod workers;

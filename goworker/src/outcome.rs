@@ -110,6 +110,15 @@ impl WorkError {
         WorkError::new(Then::Fail, error)
     }
 
+    /// The worker has found out by itself that the attempt took too long. Tried again like any other error.
+    ///
+    /// A worker with no clock of its own needs no such error: the manager knows when an attempt's time is up.
+    pub fn timeout(error: impl Into<anyhow::Error>) -> Self {
+        let mut timeout = WorkError::retry(error);
+        timeout.failure.cause = Cause::Timeout;
+        timeout
+    }
+
     /// Not now: run it again after `delay`. Does not count as an attempt.
     pub fn snooze(delay: Duration) -> Self {
         WorkError { then: Then::Snooze(delay), failure: Failure::new(Cause::Error, "snoozed") }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use goworker::testing::{EPOCH, Pipeline};
 use goworker::{Change, JobId, State};
-use goworker_tests::pipeline::{EPOCH, Pipeline};
 
 const ONE_QUEUE: &str = r#"(providers: { "jobs": memory() }, workers: { "scripted": scripted(), "later": enqueue() })"#;
 const TWO_QUEUES: &str = r#"(
@@ -15,79 +15,76 @@ fn id(text: &str) -> JobId {
     text.parse().unwrap()
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_job_is_put_into_the_queue_for_later() {
-    let mut pipeline = Pipeline::new(ONE_QUEUE).await;
+#[test]
+fn a_job_is_put_into_the_queue_for_later() {
+    let mut pipeline = Pipeline::new(ONE_QUEUE);
     let inner = r#"{"type":"scripted","name":"ok","params":{"n":9007199254740993,  "x":1.0}}"#;
-    pipeline.enqueue(&format!(r#"{{"id":"a","type":"later","params":{{"job":{inner},"delay":"1h"}}}}"#)).await;
-    pipeline.start();
-    let parent = pipeline.wait(&id("a"), State::Done).await;
+    pipeline.feed(&format!(r#"{{"id":"a","type":"later","params":{{"job":{inner},"delay":"1h"}}}}"#));
+    let parent = pipeline.wait(&id("a"), State::Done);
     assert_eq!(parent.output.json(), Some(r#"["a:1"]"#));
-    let child = pipeline.wait(&id("a:1"), State::Done).await;
+    let child = pipeline.wait(&id("a:1"), State::Done);
     assert_eq!(child.ended_at.unwrap().since(EPOCH).as_secs(), 3_600);
     assert_eq!(child.output.json(), Some(r#"{"n":9007199254740993,  "x":1.0}"#));
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_a_job_says_itself_comes_first() {
-    let mut pipeline = Pipeline::new(ONE_QUEUE).await;
+#[test]
+fn what_a_job_says_itself_comes_first() {
+    let mut pipeline = Pipeline::new(ONE_QUEUE);
     let jobs = r#"[{"id":"own","type":"scripted","name":"ok","delay":"10s"},{"type":"scripted","name":"ok"},
                    {"type":"scripted","name":"ok","run_at":"2026-01-01T00:02:00Z"}]"#;
-    pipeline.enqueue(&format!(r#"{{"id":"a","type":"later","params":{{"jobs":{jobs},"run_at":"2026-01-01T00:01:00Z"}}}}"#)).await;
-    pipeline.start();
+    pipeline.feed(&format!(r#"{{"id":"a","type":"later","params":{{"jobs":{jobs},"run_at":"2026-01-01T00:01:00Z"}}}}"#));
     let mut times = Vec::new();
     for name in ["own", "a:2", "a:3"] {
-        times.push(pipeline.wait(&id(name), State::Done).await.ended_at.unwrap().since(EPOCH).as_secs());
+        times.push(pipeline.wait(&id(name), State::Done).ended_at.unwrap().since(EPOCH).as_secs());
     }
     assert_eq!(times, [10, 60, 120]);
 }
 
-#[tokio::test(start_paused = true)]
-async fn goworkers_disk_jobs_go_on_as_they_are() {
-    let mut pipeline = Pipeline::new(&ONE_QUEUE.replace("later", "disk")).await;
+#[test]
+fn goworkers_disk_jobs_go_on_as_they_are() {
+    let mut pipeline = Pipeline::new(&ONE_QUEUE.replace("later", "disk"));
     let at = EPOCH.as_millis() / 1_000;
     for (name, field, seconds) in [("a", "exicution_time", at + 30), ("b", "execution_time", at - 30)] {
         let inner = r#"{"name":"ok","type":"scripted","params":null,"capture_output":true}"#;
-        pipeline.enqueue(&format!(r#"{{"id":"{name}","type":"disk","params":{{"{field}":{seconds},"job":{inner}}}}}"#)).await;
+        pipeline.feed(&format!(r#"{{"id":"{name}","type":"disk","params":{{"{field}":{seconds},"job":{inner}}}}}"#));
     }
-    pipeline.start();
     let mut waited = Vec::new();
     for name in ["a:1", "b:1"] {
-        waited.push(pipeline.wait(&id(name), State::Done).await.ended_at.unwrap().since(EPOCH).as_secs());
+        waited.push(pipeline.wait(&id(name), State::Done).ended_at.unwrap().since(EPOCH).as_secs());
     }
     assert_eq!(waited, [30, 0]);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_second_run_creates_nothing_twice() {
-    let mut pipeline = Pipeline::new(ONE_QUEUE).await;
+#[test]
+fn a_second_run_creates_nothing_twice() {
+    let mut pipeline = Pipeline::new(ONE_QUEUE);
     let jobs = r#"[{"type":"scripted","name":"ok"},{"id":"own","type":"scripted","name":"ok"}]"#;
-    pipeline.enqueue(&format!(r#"{{"id":"a","type":"later","params":{{"jobs":{jobs},"delay":"1m"}}}}"#)).await;
-    pipeline.start();
-    pipeline.wait(&id("a"), State::Done).await;
-    assert_eq!(pipeline.client.retry(&id("a")).await.unwrap(), Change::Changed);
-    tokio::time::sleep(Duration::from_secs(120)).await;
-    let jobs = pipeline.jobs().await;
+    pipeline.feed(&format!(r#"{{"id":"a","type":"later","params":{{"jobs":{jobs},"delay":"1m"}}}}"#));
+    pipeline.wait(&id("a"), State::Done);
+    let client = pipeline.client();
+    assert_eq!(pipeline.block_on(client.retry(&id("a"))).unwrap(), Change::Changed);
+    pipeline.run_for(Duration::from_secs(120));
+    let mut jobs = pipeline.jobs();
+    jobs.sort_by(|a, b| a.job.id.cmp(&b.job.id));
     let ended: Vec<_> = jobs.iter().map(|record| (record.job.id.as_str(), record.state, record.attempt)).collect();
     assert_eq!(ended, [("a", State::Done, 1), ("a:1", State::Done, 1), ("own", State::Done, 1)]);
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_params_name_a_queue_before_the_setting_does() {
-    let mut pipeline = Pipeline::new(TWO_QUEUES).await;
-    pipeline.enqueue(r#"{"id":"a","type":"later","params":{"job":{"type":"scripted","name":"ok"}}}"#).await;
-    pipeline.enqueue(r#"{"id":"b","type":"later","params":{"job":{"type":"scripted","name":"ok"},"queue":"jobs"}}"#).await;
-    let client = pipeline.client.clone();
-    pipeline.start();
+#[test]
+fn the_params_name_a_queue_before_the_setting_does() {
+    let mut pipeline = Pipeline::new(TWO_QUEUES);
+    pipeline.feed_into("jobs", r#"{"id":"a","type":"later","params":{"job":{"type":"scripted","name":"ok"}}}"#);
+    pipeline.feed_into("jobs", r#"{"id":"b","type":"later","params":{"job":{"type":"scripted","name":"ok"},"queue":"jobs"}}"#);
+    let client = pipeline.client();
     for (queue, child) in [("orders", "a:1"), ("jobs", "b:1")] {
-        pipeline.wait(&id(&child[..1]), State::Done).await;
-        client.queue(queue).unwrap().wait(&id(child), Duration::from_secs(1)).await.unwrap();
+        pipeline.wait(&id(&child[..1]), State::Done);
+        pipeline.run_until(client.queue(queue).unwrap().wait(&id(child), Duration::from_secs(1))).unwrap();
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_cannot_be_enqueued_fails_at_once_and_is_told_by_its_path() {
-    let mut pipeline = Pipeline::new(TWO_QUEUES).await;
+#[test]
+fn what_cannot_be_enqueued_fails_at_once_and_is_told_by_its_path() {
+    let mut pipeline = Pipeline::new(TWO_QUEUES);
     let params = [
         "null",
         "{}",
@@ -102,12 +99,11 @@ async fn what_cannot_be_enqueued_fails_at_once_and_is_told_by_its_path() {
         r#"{"job":{"id":"0","type":"x"},"queue":"jobs"}"#,
     ];
     for (number, params) in params.iter().enumerate() {
-        pipeline.enqueue(&format!(r#"{{"id":"{number}","type":"later","params":{params}}}"#)).await;
+        pipeline.feed_into("jobs", &format!(r#"{{"id":"{number}","type":"later","params":{params}}}"#));
     }
-    pipeline.start();
     let mut told = Vec::new();
     for (number, params) in params.iter().enumerate() {
-        let record = pipeline.wait(&id(&number.to_string()), State::Dead).await;
+        let record = pipeline.wait(&id(&number.to_string()), State::Dead);
         assert_eq!(record.attempt, 1);
         told.push(format!("{params}\n    {}", record.failure.unwrap()));
     }

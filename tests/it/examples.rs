@@ -14,14 +14,18 @@ use serde_json::{Value, json};
 use crate::BINARY;
 use crate::command_line::{repository, text};
 
-/// The binary of an example. All are built at once, by the cargo that runs the tests.
+/// The binary of an example. All are built at once, by the cargo that runs the tests, and with tests: so nothing but the
+/// binaries is left to build after `cargo test --workspace`.
 fn binary(name: &str) -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| {
         let folder = PathBuf::from(BINARY).parent().unwrap().to_owned();
         let release = folder.ends_with("release").then_some("--release");
-        let build =
-            Command::new(env!("CARGO")).args(["build", "-q", "--workspace", "--bins"]).args(release).current_dir(repository()).output();
+        let build = Command::new(env!("CARGO"))
+            .args(["build", "-q", "--locked", "--workspace", "--bins", "--tests"])
+            .args(release)
+            .current_dir(repository())
+            .output();
         let build = build.unwrap();
         assert!(build.status.success(), "{}", text(&build.stderr));
         folder

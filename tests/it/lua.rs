@@ -1,9 +1,9 @@
-//! Lua scripts, run by a pipeline in real time.
+//! Lua scripts, run by a pipeline. Scripts are foreign work: their limits are those of real time, while virtual time stands still.
 
 use std::time::{Duration, Instant};
 
+use goworker::testing::Pipeline;
 use goworker::{Cause, JobRecord, State};
-use goworker_tests::pipeline::Pipeline;
 use tempfile::TempDir;
 
 /// A folder of scripts and a pipeline that runs them.
@@ -27,63 +27,55 @@ impl Scripts {
         std::fs::write(path, text).unwrap();
     }
 
-    async fn pipeline(&self) -> Pipeline {
+    fn pipeline(&self) -> Pipeline {
         let scripts = self.folder.path().join("scripts");
-        let mut pipeline = Pipeline::new(&format!(
+        Pipeline::new(&format!(
             r#"(providers: {{ "jobs": memory() }}, workers: {{ "lua": lua(scripts: {scripts:?}, memory: "16MiB", threads: 2, concurrency: 16) }}, retry: (retries: 0))"#
         ))
-        .await;
-        pipeline.start();
-        pipeline
     }
 }
 
 /// Runs one job of a script and waits for its end.
-async fn run(pipeline: &Pipeline, name: &str, rest: &str) -> JobRecord {
-    let id = pipeline.enqueue(&format!(r#"{{"id":"{}","type":"lua","name":"{name}"{rest}}}"#, fastrand::u64(..))).await;
-    loop {
-        let record = pipeline.queue.get(&id).await.unwrap().unwrap();
-        if record.state.is_final() {
-            return record;
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+fn run(pipeline: &mut Pipeline, name: &str, rest: &str) -> JobRecord {
+    let id = pipeline.feed(&format!(r#"{{"type":"lua","name":"{name}"{rest}}}"#));
+    pipeline.run();
+    pipeline.job(&id)
 }
 
-async fn output(script: &str, params: &str) -> String {
+fn output(script: &str, params: &str) -> String {
     let scripts = Scripts::new(&[("s", script)]);
-    let pipeline = scripts.pipeline().await;
-    let record = run(&pipeline, "s", &format!(r#","params":{params}"#)).await;
+    let mut pipeline = scripts.pipeline();
+    let record = run(&mut pipeline, "s", &format!(r#","params":{params}"#));
     match record.failure {
         Some(failure) => format!("{}: {failure}", record.state),
         None => record.output.json().unwrap_or("(none)").to_owned(),
     }
 }
 
-#[tokio::test]
-async fn a_script_may_return_a_function_or_be_a_plain_body() {
-    assert_eq!(output("return function(job) return job.params.a + 1 end", r#"{"a":1}"#).await, "2");
-    assert_eq!(output("return { job.name, job.attempt, job.params[1] }", "[7]").await, r#"["s",1,7]"#);
-    assert_eq!(output("local job = ... return job.id ~= nil", "{}").await, "true");
-    assert_eq!(output("local x = 1", "{}").await, "(none)");
+#[test]
+fn a_script_may_return_a_function_or_be_a_plain_body() {
+    assert_eq!(output("return function(job) return job.params.a + 1 end", r#"{"a":1}"#), "2");
+    assert_eq!(output("return { job.name, job.attempt, job.params[1] }", "[7]"), r#"["s",1,7]"#);
+    assert_eq!(output("local job = ... return job.id ~= nil", "{}"), "true");
+    assert_eq!(output("local x = 1", "{}"), "(none)");
 }
 
-#[tokio::test]
-async fn json_survives_a_script() {
+#[test]
+fn json_survives_a_script() {
     let params = r#"{"a":9007199254740993,"b":[],"c":{},"d":18446744073709551615,"e":null,"f":1.5,"g":-9223372036854775808,"h":"ü"}"#;
-    assert_eq!(output("return job.params", params).await, params);
+    assert_eq!(output("return job.params", params), params);
     assert_eq!(
-        output("return tostring(job.params.a) .. '|' .. job.params.a", r#"{"a":9007199254740993}"#).await,
+        output("return tostring(job.params.a) .. '|' .. job.params.a", r#"{"a":9007199254740993}"#),
         r#""9007199254740993|9007199254740993""#
     );
     assert_eq!(
-        output("return json.decode(json.encode({ list = json.array(), n = json.null, x = 2.0 }))", "{}").await,
+        output("return json.decode(json.encode({ list = json.array(), n = json.null, x = 2.0 }))", "{}"),
         r#"{"list":[],"n":null,"x":2}"#
     );
 }
 
-#[tokio::test]
-async fn errors_say_where_and_why() {
+#[test]
+fn errors_say_where_and_why() {
     let scripts = Scripts::new(&[
         ("raises", "local function inner(x)\n  return x.y.z\nend\nreturn function(job)\n  local a = inner({})\n  return a\nend"),
         ("table", "error({ message = 'no card', code = 7 })"),
@@ -94,17 +86,17 @@ async fn errors_say_where_and_why() {
         ("cycle", "local t = {}\nt.t = t\nreturn t"),
         ("greet", "return 1"),
     ]);
-    let pipeline = scripts.pipeline().await;
+    let mut pipeline = scripts.pipeline();
     let mut said = String::new();
     for name in ["raises", "table", "syntax", "jump", "result", "discards", "cycle", "gret", "../secret", "/etc/passwd", ""] {
-        let record = run(&pipeline, name, "").await;
+        let record = run(&mut pipeline, name, "");
         said.push_str(&format!("{name:?}\n{}\n\n", record.failure.map_or("no failure".to_owned(), |failure| failure.message)));
     }
     insta::assert_snapshot!(said);
 }
 
-#[tokio::test]
-async fn nothing_that_a_script_does_outlives_its_limits() {
+#[test]
+fn nothing_that_a_script_does_outlives_its_limits() {
     let attacks = [
         ("loop", "while true do end"),
         ("caught", "while true do pcall(function() while true do end end) end"),
@@ -121,20 +113,20 @@ async fn nothing_that_a_script_does_outlives_its_limits() {
     ];
     let scripts = Scripts::new(&attacks);
     scripts.write("fine", "return 'fine'");
-    let pipeline = scripts.pipeline().await;
+    let mut pipeline = scripts.pipeline();
     for (name, _) in attacks {
         let began = Instant::now();
-        let record = run(&pipeline, name, r#","timeout":"200ms""#).await;
+        let record = run(&mut pipeline, name, r#","timeout":"200ms""#);
         let took = began.elapsed();
         println!("{name}: {took:?}");
         assert_eq!(record.failure.as_ref().map(|failure| failure.cause), Some(Cause::Timeout), "{name}: {record:?}");
         assert!(took < Duration::from_secs(2), "{name} took {took:?}");
-        assert_eq!(run(&pipeline, "fine", "").await.state, State::Done, "after {name}");
+        assert_eq!(run(&mut pipeline, "fine", "").state, State::Done, "after {name}");
     }
 }
 
-#[tokio::test]
-async fn a_script_that_wants_too_much_memory_fails_cleanly() {
+#[test]
+fn a_script_that_wants_too_much_memory_fails_cleanly() {
     let attacks = [
         ("rep", "return ('x'):rep(1e9)"),
         ("double", "local s = 'x' while true do s = s .. s end"),
@@ -145,65 +137,64 @@ async fn a_script_that_wants_too_much_memory_fails_cleanly() {
     ];
     let scripts = Scripts::new(&attacks);
     scripts.write("fine", "return 'fine'");
-    let pipeline = scripts.pipeline().await;
+    let mut pipeline = scripts.pipeline();
     for (name, _) in attacks {
         let began = Instant::now();
-        let record = run(&pipeline, name, r#","timeout":"3s""#).await;
+        let record = run(&mut pipeline, name, r#","timeout":"3s""#);
         println!("{name}: {:?} {:?}", began.elapsed(), record.failure.as_ref().map(|failure| failure.message.clone()));
         assert!(record.state == State::Dead || name == "find", "{name}: {record:?}");
-        assert_eq!(run(&pipeline, "fine", "").await.state, State::Done, "after {name}");
+        assert_eq!(run(&mut pipeline, "fine", "").state, State::Done, "after {name}");
     }
 }
 
-#[tokio::test]
-async fn a_job_never_sees_what_another_left_behind() {
+#[test]
+fn a_job_never_sees_what_another_left_behind() {
     let scripts = Scripts::new(&[
         ("leaves", "mark = 1; _G.other = 2; pcall(function() string.upper = nil end); pcall(function() getmetatable('').__index = {} end)"),
         ("looks", "return { tostring(mark), tostring(_G.other), ('x'):upper() }"),
     ]);
-    let pipeline = scripts.pipeline().await;
+    let mut pipeline = scripts.pipeline();
     for _ in 0..4 {
-        run(&pipeline, "leaves", "").await;
-        assert_eq!(run(&pipeline, "looks", "").await.output.json(), Some(r#"["nil","nil","X"]"#));
+        run(&mut pipeline, "leaves", "");
+        assert_eq!(run(&mut pipeline, "looks", "").output.json(), Some(r#"["nil","nil","X"]"#));
     }
 }
 
-#[tokio::test]
-async fn a_script_sees_nothing_of_the_machine() {
+#[test]
+fn a_script_sees_nothing_of_the_machine() {
     let seen = output(
         "local names = {} for _, n in { 'io', 'dofile', 'loadfile', 'package', 'loadstring', 'getfenv', 'setfenv', 'newproxy', 'collectgarbage' } do names[#names + 1] = n .. '=' .. tostring(_G[n]) end names[#names + 1] = tostring(os.execute) names[#names + 1] = tostring(pcall(require, './etc')) return names",
         "{}",
-    )
-    .await;
+    );
     assert_eq!(
         seen,
         r#"["io=nil","dofile=nil","loadfile=nil","package=nil","loadstring=nil","getfenv=nil","setfenv=nil","newproxy=nil","collectgarbage=nil","nil","false"]"#
     );
 }
 
-#[tokio::test]
-async fn ordinary_lua_runs() {
+#[test]
+fn ordinary_lua_runs() {
     let script = "#!/usr/bin/env lua\nlocal f = load('return 7 // 2') local a, b = table.unpack({ 1, 2 }) local c = unpack({ 3 }) return { f(), a + b + c, string.format('%d', 3), #table.move({ 1, 2 }, 1, 2, 3), math.type(1), utf8.char(252) }";
-    assert_eq!(output(script, "{}").await, r#"[3,6,"3",4,"integer","ü"]"#);
+    assert_eq!(output(script, "{}"), r#"[3,6,"3",4,"integer","ü"]"#);
 }
 
-#[tokio::test]
-async fn an_edit_is_picked_up() {
+#[test]
+fn an_edit_is_picked_up() {
     let scripts = Scripts::new(&[("s", "return 1")]);
-    let pipeline = scripts.pipeline().await;
-    assert_eq!(run(&pipeline, "s", "").await.output.json(), Some("1"));
+    let mut pipeline = scripts.pipeline();
+    assert_eq!(run(&mut pipeline, "s", "").output.json(), Some("1"));
     scripts.write("s", "return 'two'");
     let began = Instant::now();
-    while run(&pipeline, "s", "").await.output.json() != Some(r#""two""#) {
+    while run(&mut pipeline, "s", "").output.json() != Some(r#""two""#) {
         assert!(began.elapsed() < Duration::from_secs(5));
     }
 }
 
-#[tokio::test]
-async fn a_script_may_put_its_job_off_or_say_when_to_try_again() {
+#[test]
+fn a_script_may_put_its_job_off_or_say_when_to_try_again() {
     let scripts = Scripts::new(&[("later", "retry('busy', { after = '10ms' })"), ("wrong", "retry('busy', { after = '10 parsecs' })")]);
-    let pipeline = scripts.pipeline().await;
-    let record = run(&pipeline, "later", r#","retries":2"#).await;
+    let mut pipeline = scripts.pipeline();
+    let record = run(&mut pipeline, "later", r#","retries":2"#);
     assert_eq!((record.attempts.len(), record.failure.unwrap().message.as_str()), (3, "busy"));
-    assert!(run(&pipeline, "wrong", "").await.failure.unwrap().message.contains("is not a duration"));
+    assert!(run(&mut pipeline, "wrong", "").failure.unwrap().message.contains("is not a duration"));
 }

@@ -1,42 +1,46 @@
 //! The parts without a server or a script, together: files come in, commands run, what failed is written down.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use goworker::State;
-use goworker_tests::pipeline::Pipeline;
-use tempfile::TempDir;
+use goworker_tests::daemon::Sandbox;
+use serde_json::{Value, json};
 
-/// A folder with an inbox, and a configuration in which `FOLDER` stands for it.
-struct Site {
-    folder: TempDir,
+use crate::BINARY;
+use crate::command_line::text;
+
+/// A folder with a configuration, and files in its inbox.
+fn site(config: &str, files: &[(&str, &str)]) -> Sandbox {
+    let sandbox = Sandbox::new(BINARY);
+    sandbox.write("site.ron", config);
+    files.iter().for_each(|(name, text)| _ = sandbox.write(&format!("inbox/{name}"), text));
+    sandbox
 }
 
-impl Site {
-    fn new(files: &[(&str, &str)]) -> Self {
-        let site = Site { folder: tempfile::tempdir().unwrap() };
-        fs::create_dir(site.path("inbox")).unwrap();
-        files.iter().for_each(|(name, text)| fs::write(site.path("inbox").join(name), text).unwrap());
-        site
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn config(&self, ron: &str) -> String {
-        ron.replace("FOLDER", &self.folder.path().display().to_string())
-    }
-
-    fn names(&self, under: &str) -> Vec<String> {
-        let mut names: Vec<_> = fs::read_dir(self.path(under)).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        names.sort();
-        names.iter().map(|name| name.to_string_lossy().into_owned()).collect()
-    }
+/// Runs the configuration until nothing is left to do. Some of its jobs fail.
+fn run(sandbox: &Sandbox) {
+    let run = sandbox.run(["site.ron", "--until-idle"]);
+    assert_eq!(run.status.code(), Some(1), "{}", text(&run.stderr));
 }
 
-fn lines(path: &Path) -> Vec<serde_json::Value> {
-    fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    names.iter().map(|name| name.to_string_lossy().into_owned()).collect()
+}
+
+/// What a part of each line is, in order.
+fn each(lines: &str, pointer: &str) -> Vec<Value> {
+    let mut found: Vec<Value> =
+        lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap().pointer(pointer).unwrap().clone()).collect();
+    found.sort_by_key(Value::to_string);
+    found
+}
+
+/// What `jobs` tells, by id.
+fn job(sandbox: &Sandbox, id: &str) -> Value {
+    let shown = sandbox.run(["jobs", "show", "site.ron", id, "--format", "json"]);
+    let shown: Value = serde_json::from_slice(&shown.stdout).unwrap_or_else(|_| panic!("{}", text(&shown.stderr)));
+    shown["jobs"][0].clone()
 }
 
 const GOOD: &str = r#"{"id":"good","type":"cli","params":{"command":"/bin/sh","params":["-c","echo $JOB_ID"]},"capture_output":true}
@@ -44,65 +48,48 @@ const GOOD: &str = r#"{"id":"good","type":"cli","params":{"command":"/bin/sh","p
 {"id":"alien","type":"cli","params":{"command":"/bin/rm","params":["-rf","/nothing/of/that/name"]}}
 "#;
 
-#[tokio::test]
-async fn files_go_through_a_queue_to_commands_and_what_fails_is_written_down() {
-    let site = Site::new(&[("1.jsonl", GOOD), ("2-broken.json", "[{\"type\":\"cli\"},"), (".3.json", "{}")]);
-    let pipeline = Pipeline::until_idle(&site.config(
-        r#"(
-            providers: {
-                "jobs": memory(),
-                "inbox": folder(path: "FOLDER/inbox", quiet: "10ms", after: move_to("FOLDER/done"), into: "jobs"),
-            },
-            workers: {
-                "cli": cli(allow: ["/bin/sh"], timeout: "1m"),
-                "attic": file(path: "FOLDER/attic.jsonl"),
-            },
-            retry: (backoff: fixed("1ms")),
-            failure_handlers: ["attic"],
-        )"#,
-    ))
-    .await;
-    let queue = pipeline.queue.clone();
-    pipeline.end().await;
+#[test]
+fn files_go_through_a_queue_to_commands_and_what_fails_is_written_down() {
+    let config = r#"(
+        providers: {
+            "jobs": sqlite(path: "jobs.db"),
+            "inbox": folder(path: "inbox", quiet: "10ms", after: move_to("done"), into: "jobs"),
+        },
+        workers: { "cli": cli(allow: ["/bin/sh"], timeout: "1m"), "attic": file(path: "attic.jsonl") },
+        retry: (backoff: fixed("1ms")),
+        failure_handlers: ["attic"],
+    )"#;
+    let site = site(config, &[("1.jsonl", GOOD), ("2-broken.json", "[{\"type\":\"cli\"},"), (".3.json", "{}")]);
+    run(&site);
 
-    let record = |id: &str| {
-        let (queue, id) = (queue.clone(), id.parse().unwrap());
-        async move { queue.get(&id).await.unwrap().unwrap() }
-    };
-    let (good, bad, alien) = (record("good").await, record("bad").await, record("alien").await);
-    assert_eq!((good.state, good.output.json()), (State::Done, Some(r#""good\n""#)));
-    assert_eq!((bad.state, bad.attempts.len(), alien.state, alien.attempts.len()), (State::Dead, 2, State::Dead, 1));
-    let failure = bad.attempts[1].failure.as_ref().unwrap();
-    assert_eq!((failure.exit_code, failure.message.as_str()), (Some(3), "/bin/sh exited with 3: no paper"));
-    assert_eq!(bad.attempts[1].log, ["no paper"]);
-    assert_eq!(site.names("inbox"), [".3.json", "failed"]);
-    assert_eq!(site.names("inbox/failed"), ["2-broken.json", "2-broken.json.error.txt"]);
-    assert_eq!(site.names("done"), ["1.jsonl"]);
-    let mut told: Vec<_> =
-        lines(&site.path("attic.jsonl")).iter().map(|line| line["job"]["params"]["failed"]["job"]["id"].clone()).collect();
-    told.sort_by_key(ToString::to_string);
-    assert_eq!(told, ["alien", "bad"]);
+    let (good, bad, alien) = (job(&site, "good"), job(&site, "bad"), job(&site, "alien"));
+    assert_eq!((&good["state"], &good["output"]), (&json!("done"), &json!("good\n")));
+    let attempts = |job: &Value| job["attempts"].as_array().unwrap().len();
+    assert_eq!((&bad["state"], attempts(&bad), &alien["state"], attempts(&alien)), (&json!("dead"), 2, &json!("dead"), 1));
+    let last = &bad["attempts"][1];
+    let failure = json!({ "cause": "error", "message": "/bin/sh exited with 3: no paper", "exit_code": 3 });
+    assert_eq!(last["failure"], failure);
+    assert_eq!(last["log"], json!(["no paper"]));
+    assert_eq!(names(&site.path("inbox")), [".3.json", "failed"]);
+    assert_eq!(names(&site.path("inbox/failed")), ["2-broken.json", "2-broken.json.error.txt"]);
+    assert_eq!(names(&site.path("done")), ["1.jsonl"]);
+    assert_eq!(each(&site.read("attic.jsonl"), "/job/params/failed/job/id"), ["alien", "bad"]);
 }
 
-#[tokio::test]
-async fn files_run_directly_as_well_and_keep_their_dead_jobs_beside_them() {
-    let site =
-        Site::new(&[("1.jsonl", GOOD), ("2.json", r#"{"id":"last","type":"cli","params":{"command":"/bin/sh","params":["-c","true"]}}"#)]);
-    // The queue is there because the harness wants one; nothing goes through it.
-    let pipeline = Pipeline::until_idle(&site.config(
-        r#"(
-            providers: { "jobs": memory(), "inbox": folder(path: "FOLDER/inbox", quiet: "10ms") },
-            workers: { "cli": cli(allow: ["/bin/sh"], concurrency: 2) },
-            retry: (backoff: fixed("1ms")),
-        )"#,
-    ))
-    .await;
-    let queue = pipeline.queue.clone();
-    pipeline.end().await;
+#[test]
+fn files_run_directly_as_well_and_keep_their_dead_jobs_beside_them() {
+    let config = r#"(
+        providers: { "inbox": folder(path: "inbox", quiet: "10ms") },
+        workers: { "cli": cli(allow: ["/bin/sh"], concurrency: 2) },
+        retry: (backoff: fixed("1ms")),
+    )"#;
+    let last = r#"{"id":"last","type":"cli","params":{"command":"/bin/sh","params":["-c","true"]}}"#;
+    let site = site(config, &[("1.jsonl", GOOD), ("2.json", last)]);
+    run(&site);
 
-    assert_eq!(queue.stats().await.unwrap(), goworker::QueueStats::default());
-    assert_eq!((site.names("inbox"), site.names("inbox/failed")), (vec!["failed".to_owned()], vec!["1.jsonl.dead.jsonl".to_owned()]));
-    let mut dead: Vec<_> = lines(&site.path("inbox/failed/1.jsonl.dead.jsonl")).iter().map(|line| line["job"]["id"].clone()).collect();
-    dead.sort_by_key(ToString::to_string);
-    assert_eq!(dead, ["alien", "bad"]);
+    assert_eq!(
+        (names(&site.path("inbox")), names(&site.path("inbox/failed"))),
+        (vec!["failed".to_owned()], vec!["1.jsonl.dead.jsonl".to_owned()])
+    );
+    assert_eq!(each(&site.read("inbox/failed/1.jsonl.dead.jsonl"), "/job/id"), ["alien", "bad"]);
 }

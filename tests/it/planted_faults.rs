@@ -6,7 +6,7 @@ use goworker::testing::conformance::{Report, Suite};
 use goworker_tests::faulty::{Fault, faulty, memory, sqlite};
 
 fn report(fault: Fault) -> Report {
-    Suite::new(faulty(fault, memory)).in_virtual_time().seeded(1, 60).report()
+    Suite::new(faulty(fault, memory)).in_virtual_time().seeded(1, 300).report()
 }
 
 /// What the suite says is broken.
@@ -25,7 +25,7 @@ fn the_suite_finds_a_settlement_without_token_check() {
     ");
     insta::assert_snapshot!(report.broken[1].what, @r"
     at step 5: settlements refused: the queue says [], the model [0]
-       1  t+0.000s  process 1 enqueues j0: 1 created, 0 existed, 0 refused
+       1  t+0.000s  process 1 enqueues j0 type other: 1 created, 0 existed, 0 refused
        2  t+0.000s  process 1 fetches 1 of any type: 1 jobs under lease 1: j0
        3  t+0.000s  process 1 settles j0 of lease 1 released: none refused
        4  t+0.000s  process 1 fetches 1 of any type: 1 jobs under lease 2: j0
@@ -74,11 +74,18 @@ fn the_suite_finds_that_priority_is_ignored() {
 
 #[test]
 fn the_suite_finds_that_crashes_are_forgotten_when_the_store_is_opened_again() {
-    let report = Suite::new(faulty(Fault::CrashesForgotten, sqlite)).seeded(1, 60).report();
+    let report = Suite::new(faulty(Fault::CrashesForgotten, sqlite)).seeded(1, 300).report();
     insta::assert_snapshot!(broken(&report), @r"
     crashes add up over restarts
     I5 counting: attempts and crashes are those that happened
     ");
+}
+
+#[test]
+fn the_suite_ends_even_if_a_call_does_not() {
+    let broken = broken(&report(Fault::FetchWaits));
+    assert!(broken.contains("a fetch that asks for nothing brings nothing\n"), "{broken}");
+    assert!(broken.ends_with("every job ends once nothing goes wrong any more"), "{broken}");
 }
 
 #[test]

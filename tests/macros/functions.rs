@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use goworker::config::Config;
 use goworker::manager::{Manager, Options, Stop};
+use goworker::testing::Pipeline;
 use goworker::units::Dur;
 use goworker::{Context, Ids, Job, Output, Registry, State, WorkError, WorkResult, schemars, serde, worker};
-use goworker_tests::pipeline::Pipeline;
 
 use super::{built, table};
 
@@ -117,77 +117,70 @@ const CONFIG: &str = r#"(
 )"#;
 
 /// How a job ends: its state, its output or last error, and after how many attempts that failed.
-async fn ending(job_type: &str, params: &str) -> (State, String, usize) {
-    let mut pipeline = Pipeline::new(CONFIG).await;
-    let id = pipeline.enqueue(&format!(r#"{{"id":"it","type":"{job_type}","name":"a name","params":{params}}}"#)).await;
-    pipeline.start();
-    for state in [State::Done, State::Dead].into_iter().cycle() {
-        let record = pipeline.queue.get(&id).await.unwrap().unwrap();
-        if record.state == state {
-            let failures: Vec<String> =
-                record.attempts.iter().filter_map(|attempt| Some(attempt.failure.as_ref()?.message.clone())).collect();
-            let said = record.output.json().map(str::to_owned).or_else(|| failures.last().cloned());
-            return (state, said.unwrap_or_default(), failures.len());
-        }
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-    unreachable!("the states are cycled through for ever")
+fn ending(job_type: &str, params: &str) -> (State, String, usize) {
+    let mut pipeline = Pipeline::new(CONFIG);
+    let id = pipeline.feed(&format!(r#"{{"id":"it","type":"{job_type}","name":"a name","params":{params}}}"#));
+    pipeline.run();
+    let record = pipeline.job(&id);
+    let failures: Vec<&str> = record.attempts.iter().filter_map(|attempt| Some(attempt.failure.as_ref()?.message.as_str())).collect();
+    let said = record.output.json().or(failures.last().copied());
+    (record.state, said.unwrap_or_default().to_owned(), failures.len())
 }
 
 fn done(output: &str) -> (State, String, usize) {
     (State::Done, output.to_owned(), 0)
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_function_gets_params_settings_and_context() {
+#[test]
+fn a_function_gets_params_settings_and_context() {
     let folder = std::env::current_dir().unwrap();
     let path = Path::new("").join("out/cat.png");
-    let (state, output, _) = ending("thumbnail", r#"{"path":"cat.png","sizes":[1]}"#).await;
+    let (state, output, _) = ending("thumbnail", r#"{"path":"cat.png","sizes":[1]}"#);
     let output: serde_json::Value = serde_json::from_str(&output).unwrap();
     assert_eq!(state, State::Done);
     assert_eq!((output["quality"].clone(), output["labels"].clone()), (85.into(), 1.into()));
     assert!(output["path"].as_str().unwrap().ends_with(path.to_str().unwrap()), "{output} in {folder:?}");
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_error_is_tried_again() {
-    let (state, output, failures) = ending("captioned", r#"{"path":"cat.png","sizes":[1]}"#).await;
+#[test]
+fn an_error_is_tried_again() {
+    let (state, output, failures) = ending("captioned", r#"{"path":"cat.png","sizes":[1]}"#);
     assert_eq!((state, failures), (State::Done, 1));
     assert!(output.contains(r#""quality":1"#), "{output}");
-    let (state, error, failures) = ending("thumbnail", r#"{"path":"cat.png","sizes":[]}"#).await;
+    let (state, error, failures) = ending("thumbnail", r#"{"path":"cat.png","sizes":[]}"#);
     assert_eq!((state, error.as_str(), failures), (State::Dead, "nothing to do", 3));
 }
 
-#[tokio::test(start_paused = true)]
-async fn params_that_do_not_fit_fail_at_once_with_their_path() {
-    let (state, error, failures) = ending("thumbnail", r#"{"path":"cat.png","sizes":[1,"2"]}"#).await;
+#[test]
+fn params_that_do_not_fit_fail_at_once_with_their_path() {
+    let (state, error, failures) = ending("thumbnail", r#"{"path":"cat.png","sizes":[1,"2"]}"#);
     assert_eq!((state, failures), (State::Dead, 1));
     assert!(error.starts_with("params.sizes[1]: invalid type: string \"2\""), "{error}");
 }
 
-#[tokio::test(start_paused = true)]
-async fn whatever_a_function_returns_is_its_output() {
-    assert_eq!(ending("mirror", "null").await, done("\"a name\""));
-    assert_eq!(ending("obey", "\"output\"").await, done("\"it\""));
-    assert_eq!(ending("obey", "\"nothing\"").await, done(""));
-    assert_eq!(ending("silent", "{\"what\":\"ever\"}").await, done(""));
-    assert_eq!(ending("number", "\"7\"").await, done("7"));
-    assert_eq!(ending("number", "null").await, done(""));
-    assert_eq!(ending("seal", r#"{"from":"us"}"#).await, done("\"green by us\""));
+#[test]
+fn whatever_a_function_returns_is_its_output() {
+    assert_eq!(ending("mirror", "null"), done("\"a name\""));
+    assert_eq!(ending("obey", "\"output\""), done("\"it\""));
+    assert_eq!(ending("obey", "\"nothing\""), done(""));
+    assert_eq!(ending("silent", "{\"what\":\"ever\"}"), done(""));
+    assert_eq!(ending("number", "\"7\""), done("7"));
+    assert_eq!(ending("number", "null"), done(""));
+    assert_eq!(ending("seal", r#"{"from":"us"}"#), done("\"green by us\""));
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_error_of_any_type_says_how_it_goes_on() {
-    let (state, error, failures) = ending("number", "\"seven\"").await;
+#[test]
+fn an_error_of_any_type_says_how_it_goes_on() {
+    let (state, error, failures) = ending("number", "\"seven\"");
     assert_eq!((state, error.as_str(), failures), (State::Dead, "invalid digit found in string", 3));
-    let (state, error, failures) = ending("obey", "\"fly\"").await;
+    let (state, error, failures) = ending("obey", "\"fly\"");
     assert_eq!((state, error.as_str(), failures), (State::Dead, "nobody told what `fly` is", 1));
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_panic_is_a_failure_of_its_job() {
-    assert_eq!(ending("obey", "\"panic\"").await, (State::Dead, "panicked: panicked as told".to_owned(), 3));
-    assert_eq!(ending("trip", "null").await, (State::Dead, "panicked: tripped over a stone".to_owned(), 3));
+#[test]
+fn a_panic_is_a_failure_of_its_job() {
+    assert_eq!(ending("obey", "\"panic\""), (State::Dead, "panicked: panicked as told".to_owned(), 3));
+    assert_eq!(ending("trip", "null"), (State::Dead, "panicked: tripped over a stone".to_owned(), 3));
 }
 
 /// Virtual time for the manager, real threads for jobs.

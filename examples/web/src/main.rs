@@ -1,8 +1,10 @@
 //! A web application whose handlers enqueue jobs and wait for them. The daemon that runs them is another process.
 //!
-//!     cargo run -- examples/web/app.ron &
-//!     cargo run -p web -- examples/web/app.ron &
-//!     curl -d '{"pieces": 3}' localhost:8080/quotes
+//! ```sh
+//! cargo run -- examples/web/app.ron &
+//! cargo run -p web -- examples/web/app.ron &
+//! curl --json '{"pieces": 3}' localhost:8080/quotes
+//! ```
 
 use std::time::Duration;
 

@@ -98,6 +98,10 @@ fn help_is_complete_and_reads_well() {
         let sub = command.find_subcommand_mut(path).unwrap();
         insta::assert_snapshot!(format!("help_{path}"), sub.render_long_help());
     }
+    let new = command.find_subcommand_mut("new").unwrap();
+    for path in ["config", "worker"] {
+        insta::assert_snapshot!(format!("help_new_{path}"), new.find_subcommand_mut(path).unwrap().render_long_help());
+    }
     let jobs = command.find_subcommand_mut("jobs").unwrap();
     for path in ["show", "retry"] {
         insta::assert_snapshot!(format!("help_jobs_{path}"), jobs.find_subcommand_mut(path).unwrap().render_long_help());

@@ -32,6 +32,16 @@ pub enum ChoiceError {
         /// Those there are.
         known: Vec<String>,
     },
+    /// What has that name is no queue, or none that this program can open.
+    #[error("{config} has no queue `{name}`: {why}")]
+    NotAQueue {
+        /// The configuration.
+        config: String,
+        /// The name.
+        name: String,
+        /// What it is.
+        why: String,
+    },
     /// There are several, and none was named.
     #[error("{config} has several queues: {}; name one", .known.join(", "))]
     Several {
@@ -63,6 +73,19 @@ pub(super) struct Known<'a> {
     pub(super) name: &'a str,
     /// Whether other processes can have it too.
     pub(super) is_shared: bool,
+}
+
+impl ChoiceError {
+    /// Says more of a name that one of the other providers has, each with the reason why it is no queue.
+    pub(super) fn explained_by(self, others: &[(String, String)]) -> Self {
+        match self {
+            ChoiceError::Unknown { config, name, known } => match others.iter().find(|(other, _)| *other == name) {
+                Some((_, why)) => ChoiceError::NotAQueue { config, name, why: why.clone() },
+                None => ChoiceError::Unknown { config, name, known },
+            },
+            other => other,
+        }
+    }
 }
 
 /// The positions of the chosen queues, or why there is none to choose.

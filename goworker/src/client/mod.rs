@@ -63,6 +63,8 @@ struct Queues {
     open: Vec<OpenQueue>,
     /// Queues that live in the memory of another process.
     elsewhere: Vec<String>,
+    /// Providers that are no queues here, and why.
+    others: Vec<(String, String)>,
 }
 
 impl Client {
@@ -102,12 +104,12 @@ impl Client {
     /// # Errors
     /// When there is none to choose, or one cannot be opened.
     pub(crate) async fn open_queues(config: QueueConfig, choice: Choice<'_>, create: bool) -> Result<Self, OpenError> {
-        let QueueConfig { path, base, entries } = config;
+        let QueueConfig { path, base, entries, others } = config;
         let file = if path.as_os_str().is_empty() { "this client".to_owned() } else { path.display().to_string() };
         let known: Vec<Known<'_>> = entries.iter().map(|entry| Known { name: &entry.name, is_shared: entry.queue.is_durable() }).collect();
-        let picked = choice::pick(&known, choice, &file)?;
+        let picked = choice::pick(&known, choice, &file).map_err(|error| error.explained_by(&others))?;
         let elsewhere = known.iter().filter(|queue| !queue.is_shared).map(|queue| queue.name.to_owned()).collect();
-        let mut queues = Queues { config: file, open: Vec::with_capacity(picked.len()), elsewhere };
+        let mut queues = Queues { config: file, open: Vec::with_capacity(picked.len()), elsewhere, others };
         for entry in entries.into_iter().enumerate().filter(|(index, _)| picked.contains(index)).map(|(_, entry)| entry) {
             let setup = Setup { lease: entry.lease, keep: entry.keep, create, ..Setup::new(&entry.name, &base) };
             match entry.queue.start(&setup).await {
@@ -124,7 +126,7 @@ impl Client {
 
     /// A client of queues that are open in this process, whatever they store their jobs in.
     pub(crate) fn of(config: String, open: Vec<OpenQueue>) -> Self {
-        Client(Arc::new(Queues { config, open, elsewhere: Vec::new() }))
+        Client(Arc::new(Queues { config, open, elsewhere: Vec::new(), others: Vec::new() }))
     }
 
     /// All open queues, in the order of the configuration.
@@ -154,14 +156,14 @@ impl Client {
     }
 
     fn choose(&self, choice: Choice<'_>) -> Result<&OpenQueue, ClientError> {
-        let Queues { config, open, elsewhere } = &*self.0;
+        let Queues { config, open, elsewhere, others } = &*self.0;
         let elsewhere = elsewhere.iter().filter(|name| choice == Choice::Named(name));
         let known: Vec<Known<'_>> = open
             .iter()
             .map(|queue| Known { name: queue.name(), is_shared: true })
             .chain(elsewhere.map(|name| Known { name, is_shared: false }))
             .collect();
-        let picked = choice::pick(&known, choice, config)?;
+        let picked = choice::pick(&known, choice, config).map_err(|error| error.explained_by(others))?;
         picked.first().and_then(|index| open.get(*index)).ok_or_else(|| ChoiceError::None { config: config.clone() }.into())
     }
 

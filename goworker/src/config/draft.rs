@@ -12,6 +12,7 @@ use crate::units::Dur;
 
 use super::core_settings::{ProviderSettings, WorkerSettings, common_settings, home, read_retry};
 use super::outline::{Entries, Entry, Section};
+use super::queues::stores_nothing;
 use super::{Config, ProviderEntry, QueueConfig, QueueEntry, Source, WorkerEntry, handlers};
 
 /// A config while it is read.
@@ -82,9 +83,16 @@ impl<'a> Draft<'a> {
         if queues.is_empty() {
             self.notes.borrow_mut().append(&mut elsewhere.borrow_mut());
         }
+        let is_other = |name: &&String| queues.iter().all(|queue| queue.name != **name);
+        let others = providers.names.iter().filter(is_other).map(|name| {
+            let known = providers.entries.iter().find(|entry| entry.name == *name);
+            let why = known.map_or("it is of a kind that this program does not have".to_owned(), |entry| stores_nothing(entry.kind));
+            (name.clone(), why)
+        });
         QueueConfig {
             path: PathBuf::from(&self.source.name),
             base: self.source.base.clone(),
+            others: others.collect(),
             entries: queues.into_iter().filter_map(|entry| self.provider(entry, &around).and_then(QueueEntry::of)).collect(),
         }
     }

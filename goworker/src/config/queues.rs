@@ -19,6 +19,8 @@ pub(crate) struct QueueConfig {
     pub(crate) base: PathBuf,
     /// In the order of the file.
     pub(crate) entries: Vec<QueueEntry>,
+    /// The other providers: their names, and why they are no queues here.
+    pub(crate) others: Vec<(String, String)>,
 }
 
 /// One queue.
@@ -58,8 +60,13 @@ impl QueueConfig {
 /// Those of a configuration that was read as a whole.
 impl From<Config> for QueueConfig {
     fn from(config: Config) -> Self {
-        let entries = config.providers.into_iter().filter_map(QueueEntry::of).collect();
-        QueueConfig { path: config.path, base: config.base, entries }
+        let (queues, others): (Vec<_>, Vec<_>) = config.providers.into_iter().partition(|entry| matches!(entry.source, Source::Queue(_)));
+        QueueConfig {
+            path: config.path,
+            base: config.base,
+            entries: queues.into_iter().filter_map(QueueEntry::of).collect(),
+            others: others.into_iter().map(|entry| (entry.name, stores_nothing(entry.kind))).collect(),
+        }
     }
 }
 
@@ -71,4 +78,9 @@ impl QueueEntry {
             Source::Link(..) | Source::Direct(_) => None,
         }
     }
+}
+
+/// Why a provider of this kind is no queue.
+pub(super) fn stores_nothing(kind: &str) -> String {
+    format!("it is a `{kind}`, which stores no jobs")
 }

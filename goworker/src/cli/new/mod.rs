@@ -1,7 +1,7 @@
 //! `new`: something to start from. A configuration is printed; a crate is written into a folder of its own.
 
 mod config;
-mod krate;
+mod template;
 
 use clap::Subcommand;
 
@@ -19,17 +19,17 @@ pub(super) struct NewArgs {
 enum What {
     Config(config::NewConfig),
     /// Write a crate with a worker: its own binary, a configuration and a test
-    Worker(krate::NewCrate),
+    Worker(template::NewCrate),
     /// Write a crate with a provider: its own binary, a configuration and a test
-    Provider(krate::NewCrate),
+    Provider(template::NewCrate),
 }
 
 impl NewArgs {
     pub(super) fn execute(self, registry: &Registry) -> Result<(), Fault> {
         match self.what {
             What::Config(args) => args.execute(registry),
-            What::Worker(args) => args.execute(&krate::WORKER),
-            What::Provider(args) => args.execute(&krate::PROVIDER),
+            What::Worker(args) => args.execute(&template::WORKER, registry),
+            What::Provider(args) => args.execute(&template::PROVIDER, registry),
         }
     }
 }

@@ -259,7 +259,11 @@ impl Pen {
         let now = self.clock.now();
         let due = now.since(self.looked_at) >= LOOK || now < self.looked_at;
         match self.store.data_version() {
-            Ok(version) if version != self.version => self.version = version,
+            Ok(version) if version != self.version => {
+                self.version = version;
+                // The notice may have been of a later change, which cannot be read yet.
+                self.relook = self.relook.map(|_| 0);
+            }
             Ok(_) if due => {}
             Ok(_) => {
                 // Only a pause brings the next look nearer to the end: while it is busy, time does not pass.
@@ -269,7 +273,6 @@ impl Pen {
             }
             Err(error) => self.note(&error),
         }
-        self.relook = None;
         self.looked_at = now;
         self.wake_for_found();
         if now.since(self.purged_at) >= PURGE {

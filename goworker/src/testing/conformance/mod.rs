@@ -27,6 +27,7 @@
 //!   contract in detail, and short.
 //! * **Walks** of random steps, compared with a model after each: every kind of call, late and double settlements, calls
 //!   that are dropped, clocks that jump, processes that crash. The walk that fails is made as short as can be and printed.
+//! * `fetch` answers at once with what is there, and `ready` waits. A call that is not answered is a fault, too.
 //! * If [`Queue::is_durable`](crate::Queue::is_durable): it is opened again after a crash, and by two processes at once. A crash is that
 //!   the queue is dropped without [`close`](crate::Provider::close).
 //! * That time is [`Setup::clock`], or the store's own; which of the two is found out. With a clock of its own, which
@@ -53,6 +54,7 @@ mod waiting;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, resume_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::LocalBoxFuture;
 use futures::{FutureExt, StreamExt, stream};
@@ -94,6 +96,8 @@ impl fmt::Debug for Suite {
 
 /// How many cases run at once: most of their time they wait.
 const AT_ONCE: usize = 6;
+/// How long a case may take: what it waits for itself, it waits for less.
+const ENOUGH: Duration = Duration::from_secs(60);
 /// How many walks are taken if `GOWORKER_CASES` does not say.
 const WALKS: u32 = 48;
 
@@ -216,8 +220,13 @@ async fn judge(case: &Case, own_clock: bool, open: &Arc<Open>) -> (String, Verdi
         Ok(trial) => trial,
         Err(fault) => return (name, Err(fault)),
     };
-    let verdict = AssertUnwindSafe((case.run)(trial)).catch_unwind().await;
-    (name, verdict.unwrap_or_else(|panic| Err(Fault::Broken(format!("it panicked: {}", panic_message(&*panic))))))
+    let run = AssertUnwindSafe((case.run)(trial)).catch_unwind();
+    let verdict = match tokio::time::timeout(ENOUGH, run).await {
+        Ok(Ok(verdict)) => verdict,
+        Ok(Err(panic)) => Err(Fault::Broken(format!("it panicked: {}", panic_message(&*panic)))),
+        Err(_) => Err(Fault::Broken(format!("a call was not answered within {ENOUGH:?}"))),
+    };
+    (name, verdict)
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {

@@ -1,5 +1,6 @@
 //! What a queue shows, beside what the model knows.
 
+use crate::clock::Timestamp;
 use crate::job::JobId;
 use crate::plugin::QueueHandle;
 use crate::provider::ProviderError;
@@ -64,7 +65,7 @@ impl Shown {
         Invariant::Statistics.same("counts", &self.stats.counts, &model.counts())?;
         let (shown, known) = (self.stats.oldest_ready, model.oldest_ready());
         if instants {
-            Invariant::Statistics.same("since when the oldest job is ready", shown, known)
+            Invariant::Statistics.same("since when the oldest job is ready", told(shown), told(known))
         } else {
             Invariant::Statistics.same("whether there is an oldest ready job", shown.is_some(), known.is_some())
         }
@@ -96,10 +97,14 @@ fn compare_instants(record: &JobRecord, known: &Known, model: &Reference) -> Hol
         Place::Ended { at, .. } => Some(at),
         _ => None,
     };
-    Invariant::Conservation.same(&format!("when {id} was accepted"), record.enqueued_at, known.enqueued_at)?;
-    Invariant::Order.same(&format!("when {id} is due"), record.due_at, due)?;
-    Invariant::Leases.same(&format!("until when {id} is leased"), record.leased_until, model.leased_until(known))?;
-    Invariant::Ends.same(&format!("when {id} ended"), record.ended_at, ended)
+    Invariant::Conservation.same(&format!("when {id} was accepted"), told(Some(record.enqueued_at)), told(Some(known.enqueued_at)))?;
+    Invariant::Order.same(&format!("when {id} is due"), told(record.due_at), told(due))?;
+    Invariant::Leases.same(&format!("until when {id} is leased"), told(record.leased_until), told(model.leased_until(known)))?;
+    Invariant::Ends.same(&format!("when {id} ended"), told(record.ended_at), told(ended))
+}
+
+fn told(at: Option<Timestamp>) -> String {
+    at.map_or_else(|| "never".to_owned(), |at| at.to_string())
 }
 
 /// A readable list, however long.

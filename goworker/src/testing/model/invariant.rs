@@ -1,4 +1,4 @@
-//! What has to hold after every step, by name.
+//! What has to hold after every step, by name. What a manager decides (how often to try, how many at once) is not in it.
 
 use std::fmt;
 
@@ -44,6 +44,8 @@ pub(super) struct Violation {
     pub(super) invariant: Invariant,
     /// What the queue says, and what it should.
     pub(super) what: String,
+    /// A call was not answered.
+    pub(super) hung: bool,
 }
 
 /// How a step ends.
@@ -57,7 +59,7 @@ impl From<ProviderError> for Violation {
 
 impl Invariant {
     pub(super) fn violated(self, what: impl Into<String>) -> Violation {
-        Violation { invariant: self, what: what.into() }
+        Violation { invariant: self, what: what.into(), hung: false }
     }
 
     /// Violated unless what the queue says is what the model does.

@@ -8,6 +8,7 @@
 
 mod compare;
 mod cut;
+mod finish;
 mod invariant;
 mod known;
 mod order;
@@ -17,9 +18,11 @@ mod reference;
 mod script;
 mod step;
 mod trace;
+mod unconfirmed;
 mod walk;
 
 use std::cell::Cell;
+use std::time::{Duration, Instant};
 
 use proptest::collection::vec;
 use proptest::test_runner::{Config, FailurePersistence, FileFailurePersistence, RngSeed, TestCaseError, TestError, TestRunner};
@@ -29,12 +32,12 @@ pub(super) use cut::cut_off;
 use crate::plugin::AnyQueue;
 use crate::provider::Setup;
 use step::{Step, step};
-use walk::walk;
+use walk::{Fall, walk};
 
 /// The most steps of a walk.
 const STEPS: usize = 60;
-/// How long to look for a shorter walk that fails, in milliseconds.
-const SHRINKING: u32 = 15_000;
+/// How long to look for a shorter walk that fails, in each of two ways.
+const SHRINKING: Duration = Duration::from_secs(15);
 
 /// How much to walk, and where.
 #[derive(Debug, Clone, Copy)]
@@ -65,33 +68,42 @@ impl Walks {
             source_file: Some(self.source),
             failure_persistence: self.seed.is_none().then_some(kept),
             rng_seed: self.seed.map_or(RngSeed::Random, RngSeed::Fixed),
-            max_shrink_time: SHRINKING,
+            max_shrink_time: u32::try_from(SHRINKING.as_millis()).unwrap_or(u32::MAX),
             ..Config::default()
         };
-        let taken = Cell::new(0);
+        let (taken, hung) = (Cell::new(0), Cell::new(false));
         let walked = TestRunner::new(config).run(&vec(step(self.durable), 1..=STEPS), |steps| {
+            if hung.get() {
+                // Looking for a shorter one would take for ever.
+                return Ok(());
+            }
             taken.set(taken.get() + steps.len() as u64);
-            self.walk(open, &steps).map_err(TestCaseError::fail)
+            self.walk(open, &steps).map_err(|fall| {
+                hung.set(fall.hung);
+                TestCaseError::fail(fall.text)
+            })
         });
         let broken = match walked {
             Ok(()) => None,
             Err(TestError::Abort(why)) => Some(why.to_string()),
+            Err(TestError::Fail(why, _)) if hung.get() => Some(why.to_string()),
             Err(TestError::Fail(why, steps)) => Some(self.shorten(open, steps).unwrap_or_else(|| why.to_string())),
         };
         Walked { steps: taken.get(), broken }
     }
 
-    fn walk(&self, open: &dyn Fn(&Setup) -> AnyQueue, steps: &[Step]) -> Result<(), String> {
+    fn walk(&self, open: &dyn Fn(&Setup) -> AnyQueue, steps: &[Step]) -> Result<(), Fall> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| format!("no runtime for the walk: {error}"))?;
+        let runtime = runtime.map_err(|error| Fall { text: format!("no runtime for the walk: {error}"), hung: false })?;
         runtime.block_on(walk(open, self.own_clock, steps))
     }
 
     /// Takes out steps as long as the walk fails without them: proptest tries each once, and one may need another gone.
     fn shorten(&self, open: &dyn Fn(&Setup) -> AnyQueue, mut steps: Vec<Step>) -> Option<String> {
+        let began = Instant::now();
         let mut why = self.walk(open, &steps).err();
         let mut position = steps.len();
-        while position > 0 {
+        while position > 0 && began.elapsed() < SHRINKING {
             position -= 1;
             let mut fewer = steps.clone();
             fewer.remove(position);
@@ -100,6 +112,6 @@ impl Walks {
                 position = steps.len();
             }
         }
-        why
+        why.map(|fall| fall.text)
     }
 }

@@ -155,7 +155,7 @@ impl Reference {
         Ok(())
     }
 
-    fn ready(&self) -> Vec<&Known> {
+    pub(super) fn ready(&self) -> Vec<&Known> {
         self.jobs.values().filter(|known| known.state() == State::Ready).collect()
     }
 

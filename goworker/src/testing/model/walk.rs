@@ -1,6 +1,7 @@
 //! Steps taken with a queue and with the model of it, which must agree after each.
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,24 +17,35 @@ use crate::clock::{Clock, Random, Timestamp};
 use crate::job::{Job, JobId};
 use crate::plugin::AnyQueue;
 use crate::provider::{Batch, Cursor, Demand, ProviderError, Settled, Setup};
-use crate::queue::{Change, State};
 use crate::testing::folder::Folder;
 
 const EPOCH: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
 /// A queue in one or more processes, and the model.
-struct Walk<'a> {
-    processes: Processes<'a>,
-    script: Script,
-    model: Reference,
+pub(super) struct Walk<'a> {
+    pub(super) processes: Processes<'a>,
+    pub(super) script: Script,
+    pub(super) model: Reference,
     /// All batches ever handed out, so that late settlements happen.
-    past: Vec<Batch>,
-    trace: Trace,
+    pub(super) past: Vec<Batch>,
+    pub(super) trace: Trace,
 }
 
+/// A walk that failed.
+#[derive(Debug)]
+pub(super) struct Fall {
+    /// The invariant in the first line, then what was seen, and all steps.
+    pub(super) text: String,
+    /// Whether a call was not answered.
+    pub(super) hung: bool,
+}
+
+/// How long a step waits for its answers.
+const ANSWERS: Duration = Duration::from_secs(10);
+
 /// Takes all steps with a new queue; answers what does not hold, and how it came to that.
-pub(super) async fn walk(open: &dyn Fn(&Setup) -> AnyQueue, own_clock: bool, steps: &[Step]) -> Result<(), String> {
-    let folder = Folder::new().map_err(|error| format!("no folder for the walk: {error}"))?;
+pub(super) async fn walk(open: &dyn Fn(&Setup) -> AnyQueue, own_clock: bool, steps: &[Step]) -> Result<(), Fall> {
+    let folder = Folder::new().map_err(|error| Fall { text: format!("no folder for the walk: {error}"), hung: false })?;
     let script = Script::new(own_clock);
     let mut setup = Setup::new(folder.name(), folder.path());
     (setup.lease, setup.clock, setup.random) = (script.lease(), Clock::stopped_at(EPOCH), Random::seeded(1));
@@ -46,28 +58,29 @@ impl Walk<'_> {
     async fn take_all(&mut self, steps: &[Step]) -> Holds {
         self.processes.start().await?;
         for step in steps {
-            self.take(step).await?;
-            self.agree(step.by).await?;
+            answered(self.take(step)).await?;
+            answered(self.agree(step.by)).await?;
         }
-        self.finish().await
+        answered(self.finish()).await
     }
 
-    fn explain(&self, Violation { invariant, what }: &Violation) -> String {
-        format!("{invariant}\nat step {}: {what}{}", self.trace.len(), self.trace)
+    fn explain(&self, Violation { invariant, what, hung }: &Violation) -> Fall {
+        let text = format!("{invariant}\nat step {}: {what}{}", self.trace.len(), self.trace);
+        Fall { text, hung: *hung }
     }
 
-    fn note(&mut self, process: usize, done: impl fmt::Display) {
+    pub(super) fn note(&mut self, process: usize, done: impl fmt::Display) {
         self.trace.note(self.processes.clock().now(), process, done);
     }
 
     /// Queue and model show the same.
-    async fn agree(&mut self, by: usize) -> Holds {
+    pub(super) async fn agree(&mut self, by: usize) -> Holds {
         let shown = self.shown(by + 1).await?;
         self.model.tell_shown(&shown.records);
         shown.compare(&self.model, self.script.instants())
     }
 
-    async fn shown(&self, by: usize) -> Result<Shown, ProviderError> {
+    pub(super) async fn shown(&self, by: usize) -> Result<Shown, ProviderError> {
         let chosen = self.model.jobs.keys().nth(self.trace.len() % self.model.jobs.len().max(1));
         Shown::by(&self.processes.get(by).1, chosen).await
     }
@@ -127,7 +140,7 @@ impl Walk<'_> {
         Invariant::Identity.same("what enqueueing answers", answer, expected)
     }
 
-    async fn fetch(&mut self, by: usize, cut: Option<u8>, demand: &Demand) -> Holds {
+    pub(super) async fn fetch(&mut self, by: usize, cut: Option<u8>, demand: &Demand) -> Holds {
         let (number, queue) = self.processes.get(by);
         let answer = cut_off(queue.fetch(demand), cut).await;
         self.note(number, format!("fetches {}: {}", trace::demand(demand), trace::answer(&answer)));
@@ -140,19 +153,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// A fetch was cut off: jobs may have been handed out to nobody, and come again when their lease is over.
-    async fn fetched_unheard(&mut self, by: usize, demand: &Demand) -> Holds {
-        self.barrier(by).await?;
-        let shown = self.shown(by).await?;
-        self.model.tell_shown(&shown.records);
-        let runs = |id: &JobId| self.model.jobs.get(id).is_some_and(|known| known.state() == State::Running);
-        let running = shown.records.iter().filter(|record| record.state == State::Running).map(|record| record.job.id.clone());
-        let taken: Vec<JobId> = running.filter(|id| !runs(id)).collect();
-        let number = self.processes.get(by).0;
-        self.model.fetch_unheard(demand, &taken, number)
-    }
-
-    async fn settle(&mut self, by: usize, cut: Option<u8>, settled: &[Settled]) -> Holds {
+    pub(super) async fn settle(&mut self, by: usize, cut: Option<u8>, settled: &[Settled]) -> Holds {
         let (number, queue) = self.processes.get(by);
         let answer = cut_off(queue.settle(settled), cut).await;
         self.note(number, format!("settles {}: {}", trace::settlements(settled), trace::answer(&answer)));
@@ -195,7 +196,7 @@ impl Walk<'_> {
         Invariant::Ends.same("what a person is answered", changes, self.model.change(wish, ids))
     }
 
-    fn clock(&mut self, millis: i64) -> Holds {
+    pub(super) fn clock(&mut self, millis: i64) -> Holds {
         if self.script.instants() {
             self.processes.clock().shift(millis);
             self.model.pass(self.processes.clock().now());
@@ -234,57 +235,10 @@ impl Walk<'_> {
         }
         self.agree(0).await.map_err(|Violation { what, .. }| Invariant::Durability.violated(what))
     }
+}
 
-    /// A call was cut off: it was done as a whole, or not at all.
-    async fn unconfirmed(&mut self, by: usize, done: impl Fn(&mut Reference)) -> Holds {
-        self.barrier(by).await?;
-        let shown = self.shown(by).await?;
-        let not_done = self.model.clone();
-        let mut all_done = self.model.clone();
-        done(&mut all_done);
-        // Or done after what crashed processes held had been taken up.
-        let mut done_later = self.model.clone();
-        self.model.orphans().into_iter().for_each(|token| done_later.lose(token));
-        done(&mut done_later);
-        let mut differences = Vec::new();
-        for mut model in [not_done, all_done, done_later] {
-            model.tell_shown(&shown.records);
-            match shown.compare(&model, self.script.instants()) {
-                Ok(()) => {
-                    self.model = model;
-                    return Ok(());
-                }
-                Err(Violation { what, .. }) => differences.push(what),
-            }
-        }
-        let what =
-            format!("the call that was cut off was neither done nor not done:\n  not done? {}\n  done? {}", differences[0], differences[1]);
-        Err(Invariant::Durability.violated(what))
-    }
-
-    /// What was asked for before is done when this returns, if it is done at all.
-    async fn barrier(&self, by: usize) -> Holds {
-        let nobody = "nobody".parse().map_err(|error: String| Invariant::Liveness.violated(error))?;
-        let answer = self.processes.get(by).1.cancel(&[nobody]).await?;
-        Invariant::Ends.same("what cancelling nobody answers", answer, [Change::Absent])
-    }
-
-    /// Nothing goes wrong any more: whatever is there can be done.
-    async fn finish(&mut self) -> Holds {
-        // Retries wait for less than a second, so do all leases.
-        for _ in 0..4 {
-            self.clock(Duration::from_secs(10).as_millis() as i64)?;
-            self.agree(0).await?;
-            loop {
-                self.fetch(0, None, &Demand::Any(1_000)).await?;
-                let Some(batch) = self.past.last().filter(|batch| self.model.is_held(batch.lease.token)).cloned() else { break };
-                let done = self.script.all_done(&batch, self.model.now());
-                self.settle(0, None, &done).await?;
-            }
-            self.agree(0).await?;
-        }
-        let open = |state: State| if self.script.instants() { !state.is_final() } else { state == State::Ready };
-        let left: Vec<&str> = self.model.jobs.values().filter(|known| open(known.state())).map(|known| known.job.id.as_str()).collect();
-        Invariant::Liveness.same("jobs that have not ended", left, [""; 0])
-    }
+/// A step that is not done by now never will be.
+async fn answered(step: impl Future<Output = Holds>) -> Holds {
+    let hangs = || Violation { hung: true, ..Invariant::Liveness.violated(format!("no answer within {ANSWERS:?} to what came next")) };
+    tokio::time::timeout(ANSWERS, step).await.unwrap_or_else(|_| Err(hangs()))
 }

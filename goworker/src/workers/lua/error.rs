@@ -107,7 +107,7 @@ impl Fault {
 /// The error of a job whose time is up.
 pub(super) fn timed_out(limit: Option<Dur>) -> WorkError {
     let limit = limit.map(|limit| format!(" after {limit}")).unwrap_or_default();
-    WorkError::retry(anyhow::anyhow!("timed out{limit}"))
+    WorkError::timeout(anyhow::anyhow!("timed out{limit}"))
 }
 
 /// The error of a job that was told to stop.
