@@ -153,3 +153,35 @@ fn with_a_log_in_json_all_of_stderr_is_json() {
         assert!(lines.iter().any(told), "{talk}");
     }
 }
+
+#[test]
+fn enqueue_waits_for_the_end_if_told_to() {
+    let sandbox = Sandbox::new(BINARY);
+    sandbox.write("jobs.ron", r#"(providers: { "jobs": sqlite(path: "jobs.db") }, workers: { "scripted": scripted() })"#);
+    let _daemon = sandbox.start(["jobs.ron"]);
+    let enqueue = |name: &str, params: &str, wait: &str| {
+        let output = sandbox.run(["enqueue", "jobs.ron", "--type", "scripted", "--name", name, "--params", params, "--wait", wait]);
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let (code, stdout, stderr) = enqueue("ok", r#"{"n":9007199254740993}"#, "30s");
+    assert_eq!((code, stdout.as_str()), (Some(0), "{\"n\":9007199254740993}\n"), "{stderr}");
+    let (code, stdout, stderr) = enqueue("fail for good", "null", "30s");
+    assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
+    assert!(stderr.contains("has failed for good: failed for good as told"), "{stderr}");
+    let (code, _, stderr) = enqueue("stop when told", "null", "50ms");
+    assert!(code == Some(1) && stderr.contains("has not ended within 50ms"), "{stderr}");
+}
+
+#[test]
+fn a_job_that_was_not_started_in_time_expires() {
+    let sandbox = Sandbox::new(BINARY);
+    sandbox.write("jobs.ron", r#"(providers: { "jobs": sqlite(path: "jobs.db") }, workers: { "scripted": scripted() })"#);
+    let enqueued = sandbox.run(["enqueue", "jobs.ron", "--type", "scripted", "--name", "ok", "--ttl", "1ms"]);
+    assert!(enqueued.status.success(), "{}", text(&enqueued.stderr));
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    let run = sandbox.run(["run", "jobs.ron", "--until-idle"]);
+    assert!(run.status.success() && text(&run.stdout).starts_with("no jobs in "), "{}{}", text(&run.stdout), text(&run.stderr));
+    let expired = sandbox.run(["jobs", "jobs.ron", "--state", "expired", "--format", "json"]);
+    let expired: serde_json::Value = serde_json::from_slice(&expired.stdout).unwrap();
+    assert_eq!(expired["jobs"].as_array().unwrap().len(), 1);
+}

@@ -6,6 +6,7 @@ mod params;
 mod warnings;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::escape;
 use super::fault::Fault;
@@ -23,6 +24,7 @@ use warnings::Warnings;
 Examples:
   goworker enqueue config.ron --type lua --name greet --params '{\"who\":\"world\"}'
   goworker enqueue config.ron --type cli --params '{\"command\":\"/bin/date\"}' --delay 30s --retries 2
+  goworker enqueue config.ron --type lua --name report --ttl 10m --wait 1m
   goworker enqueue config.ron --file jobs.jsonl > ids.txt
   produce-jobs | goworker enqueue config.ron --into orders --file -
 
@@ -45,7 +47,10 @@ pub(super) struct EnqueueArgs {
 impl EnqueueArgs {
     pub(super) fn execute(self, registry: &Registry) -> Result<(), Fault> {
         let work = match (self.job, self.file) {
-            (Some(job), _) => Work::One(Box::new(job.into_job()?)),
+            (Some(job), _) => {
+                let wait = job.wait();
+                Work::One(Box::new(job.into_job()?), wait)
+            }
             (None, Some(path)) => Work::Bulk(bulk::Source::open(path)?),
             (None, None) => {
                 return Err(Fault::Usage("what is to be enqueued? give a job with `--type`, or a file of jobs with `--file`".into()));
@@ -54,14 +59,14 @@ impl EnqueueArgs {
         let config = self.config.load(registry)?;
         let choice = self.into.as_deref().map_or(Choice::Only { option: "--into" }, Choice::Named);
         let (warnings, params) = (Warnings::new(&config), ParamsCheck::of(&config, registry));
-        if let Work::One(job) = &work {
+        if let Work::One(job, _) = &work {
             params.check(job).map_err(|wrong| Fault::Usage(escape::line(&wrong).into_owned()))?;
         }
         queues::with(config, choice, Absent::IsMade, async |queues| {
             // The choice was for one queue.
             let [queue] = queues else { return Ok(()) };
             match work {
-                Work::One(job) => one::enqueue(*job, queue, warnings).await,
+                Work::One(job, wait) => one::enqueue(*job, queue, warnings, wait).await,
                 Work::Bulk(source) => bulk::enqueue(source, queue, warnings, params).await,
             }
         })
@@ -69,6 +74,6 @@ impl EnqueueArgs {
 }
 
 enum Work {
-    One(Box<crate::job::Job>),
+    One(Box<crate::job::Job>, Option<Duration>),
     Bulk(bulk::Source),
 }

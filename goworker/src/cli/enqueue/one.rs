@@ -1,11 +1,13 @@
 //! One job, from options.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Warnings;
 use crate::cli::fault::Fault;
 use crate::cli::{escape, terminal};
-use crate::client::OpenQueue;
+use crate::client::{OpenQueue, WaitError};
+use crate::clock::Clock;
 use crate::job::{Ids, Job, JobId, Params};
 use crate::queue::Enqueued;
 use crate::units::Dur;
@@ -32,6 +34,12 @@ pub(super) struct OneJob {
     /// Do not start it before so long, such as `30s` or `1h 30m`
     #[arg(long, value_name = "TIME", requires = "job_type")]
     delay: Option<Dur>,
+    /// Let it expire if it has not been started within so long
+    #[arg(long, value_name = "TIME", requires = "job_type")]
+    ttl: Option<Dur>,
+    /// Wait so long for its end, and print its output instead of its id
+    #[arg(long, value_name = "TIME", requires = "job_type")]
+    wait: Option<Dur>,
     /// Its id; a new one if left out
     #[arg(long, requires = "job_type")]
     id: Option<JobId>,
@@ -41,6 +49,11 @@ pub(super) struct OneJob {
 }
 
 impl OneJob {
+    /// How long to wait for its end, if at all.
+    pub(super) fn wait(&self) -> Option<Duration> {
+        self.wait.map(Dur::get)
+    }
+
     /// The job that the options describe.
     pub(super) fn into_job(self) -> Result<Job, Fault> {
         let mut job = Job::new(self.id.unwrap_or_else(|| Ids::system().next()), self.job_type);
@@ -51,6 +64,7 @@ impl OneJob {
         job.retries = self.retries;
         job.priority = self.priority.unwrap_or(0);
         job.delay = self.delay;
+        job.expires_at = self.ttl.map(|ttl| Clock::system().now().after(ttl.get()));
         job.capture_output = self.capture_output.then_some(true);
         Ok(job)
     }
@@ -71,8 +85,8 @@ fn params(text: String) -> Result<Params, String> {
     })
 }
 
-/// Puts it into the queue, and prints its id.
-pub(super) async fn enqueue(job: Job, queue: &OpenQueue, mut warnings: Warnings) -> Result<(), Fault> {
+/// Puts it into the queue, and prints its id; or its output, if that is to be waited for.
+pub(super) async fn enqueue(job: Job, queue: &OpenQueue, mut warnings: Warnings, wait: Option<Duration>) -> Result<(), Fault> {
     if let Some(warning) = warnings.of_type(&job.job_type) {
         terminal::warning(&warning);
     }
@@ -85,7 +99,13 @@ pub(super) async fn enqueue(job: Job, queue: &OpenQueue, mut warnings: Warnings)
         [Enqueued::Exists] => terminal::note(&format!("queue `{}` has this job already; nothing was enqueued", queue.name())),
         _ => {}
     }
-    terminal::print(&format!("{id}\n"))
+    let Some(at_most) = wait else { return terminal::print(&format!("{id}\n")) };
+    terminal::note(&format!("waiting for job {id}"));
+    match queue.wait(&id, at_most).await {
+        Ok(output) => output.json().map_or(Ok(()), |json| terminal::print_json(&format!("{json}\n"))),
+        Err(WaitError::Client(error)) => Err(Fault::Unavailable(error.to_string())),
+        Err(error) => Err(Fault::Failed(escape::lines(&error.to_string()).collect::<Vec<_>>().join("\n"))),
+    }
 }
 
 #[cfg(test)]
