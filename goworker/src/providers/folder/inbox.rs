@@ -155,7 +155,7 @@ impl Inbox {
             Ok(wait) => wait,
             Err(reason) => {
                 if scan.told.insert(name.to_owned()) {
-                    tracing::warn!(provider = self.rules.name, file = ?name, "the file is left where it is: {reason:#}");
+                    tracing::warn!(provider = self.rules.name, file = %name.display(), "the file is left where it is: {reason:#}");
                 }
                 None
             }
@@ -191,7 +191,7 @@ impl Inbox {
         let content = job_file::parse(text, format, &origin, &self.ids)?;
         if !content.unknown.is_empty() {
             let fields = content.unknown.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-            tracing::warn!(provider = self.rules.name, file = ?name, "fields that no job has were kept in `meta`: {fields}");
+            tracing::warn!(provider = self.rules.name, file = %name.display(), "fields that no job has were kept in `meta`: {fields}");
         }
         Ok(content)
     }
@@ -207,7 +207,7 @@ impl Inbox {
         let moved = directory.move_with_reason(&seen.name, &failed, &text);
         let moved = moved.with_context(|| format!("{reason}; and it cannot be moved to {}", failed.path().display()))?;
         directory.sync()?;
-        tracing::warn!(provider = self.rules.name, file = ?seen.name, "moved to {}: {reason}", failed.path().join(moved).display());
+        tracing::warn!(provider = self.rules.name, file = %seen.name.display(), "moved to {}: {reason}", failed.path().join(moved).display());
         Ok(())
     }
 
@@ -250,7 +250,7 @@ impl Inbox {
         match (still, &self.rules.done) {
             (None, _) => {}
             (Some(false), _) => {
-                tracing::warn!(provider = self.rules.name, file = ?seen.name, "the file was changed while its jobs ran, and is taken anew");
+                tracing::warn!(provider = self.rules.name, file = %seen.name.display(), "the file was changed while its jobs ran, and is taken anew");
             }
             (Some(true), None) => directory.remove(&seen.name).with_context(|| format!("cannot remove {}", path.display()))?,
             (Some(true), Some(done)) => {
