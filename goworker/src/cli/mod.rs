@@ -61,6 +61,7 @@ goworker [OPTIONS] <CONFIG>
 
 const EXAMPLES: &str = "\
 Examples:
+  goworker new config > config.ron                   a configuration to start from
   goworker config.ron                                run until stopped
   goworker run config.ron --until-idle               run what is there, then end
   goworker check config.ron                          show all mistakes, start nothing
