@@ -34,6 +34,23 @@ struct ProbeConfig {
     logins: Vec<Login>,
     labels: BTreeMap<String, i64>,
     pair: (String, bool),
+    filter: Option<Filter>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[allow(dead_code, reason = "shown, and nothing else")]
+struct Filter {
+    name: String,
+    rule: Rule,
+}
+
+/// A type that has no end, if one always takes its first variant.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(dead_code, reason = "shown, and nothing else")]
+enum Rule {
+    Not(Box<Rule>),
+    Word(String),
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -67,6 +84,7 @@ impl Settings for ProbeConfig {
             Field::new::<Vec<Login>>("logins", "Vec<Login>", "").or("[]"),
             Field::new::<BTreeMap<String, i64>>("labels", "BTreeMap<String, i64>", "").or("{}"),
             Field::new::<(String, bool)>("pair", "(String, bool)", "").or("(\"\", false)"),
+            Field::new::<Option<Filter>>("filter", "Option<Filter>", "").or("None"),
         ]
     }
 
@@ -80,8 +98,9 @@ impl Settings for ProbeConfig {
         let logins = reader.optional("logins", Vec::new);
         let labels = reader.optional("labels", BTreeMap::new);
         let pair = reader.optional("pair", Default::default);
-        let (port, every, mode, folder) = (port?, every?, mode?, folder?);
-        Some(ProbeConfig { port, every, mode, folder, token: token?, logins: logins?, labels: labels?, pair: pair? })
+        let filter = reader.optional("filter", || None);
+        let (port, every, mode, folder, token) = (port?, every?, mode?, folder?, token?);
+        Some(ProbeConfig { port, every, mode, folder, token, logins: logins?, labels: labels?, pair: pair?, filter: filter? })
     }
 }
 
@@ -359,6 +378,13 @@ fn a_file_is_read_relative_to_its_folder() {
     std::fs::write(&path, b"(\n  providers: \xff").unwrap();
     let error = Config::load(&path, &registry).map(|_| ()).unwrap_err();
     assert!(matches!(&error, LoadError::Unreadable { .. }) && error.to_string().ends_with("line 2 is not UTF-8"), "{error}");
+}
+
+#[test]
+fn a_field_whose_type_has_no_end_may_be_missing() {
+    let told = [r#"filter: (name: "a")"#, r#"filter: (rule: not(word(5)))"#, r#"filter: (name: "a", rule: not(not(word("b"))))"#];
+    let told = told.map(|settings| said(&probe(settings)));
+    insta::assert_snapshot!(told.join("---\n"));
 }
 
 #[test]

@@ -165,7 +165,7 @@ impl<'a> SeqAccess<'a> for Elements<'a, '_> {
 impl<'a> Value<'a, '_> {
     /// Gives serde something for a part that is wrong or missing. If nothing will do, this whole value is given up.
     fn stand_in<S: DeserializeSeed<'a>>(self, seed: S) -> Result<S::Value, ron::Error> {
-        seed.deserialize(StandIn).map_err(|error| self.fail(self.span(), error))
+        seed.deserialize(StandIn::default()).map_err(|error| self.fail(self.span(), error))
     }
 }
 

@@ -46,6 +46,7 @@ pub(crate) fn explain(error: &ron::Error) -> String {
         ron::Error::ExpectedStructLikeEnd => "there are more values than expected".to_owned(),
         ron::Error::IntegerOutOfBounds => "the number is out of the range of its type".to_owned(),
         ron::Error::Eof => "the file ends here, but a bracket is still open".to_owned(),
+        ron::Error::ExceededRecursionLimit => "this is nested too deep".to_owned(),
         ron::Error::TrailingCharacters => "nothing may follow the closing bracket".to_owned(),
         ron::Error::InvalidValueForType { expected, found } => format!("expected {expected}, found {found}"),
         other => {

@@ -4,8 +4,21 @@ use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{self, Deserializer, EnumAccess, IntoDeserializer, Visitor};
 
 /// Whatever is wanted: empty, zero, or the first that there is.
-#[derive(Clone, Copy)]
-pub(super) struct StandIn;
+#[derive(Clone, Copy, Default)]
+pub(super) struct StandIn {
+    /// In how many other stand-ins it is.
+    depth: usize,
+}
+
+/// A type that needs more than this has no end: it is an enum whose first variant holds the enum again.
+const DEEPEST: usize = 32;
+
+impl StandIn {
+    /// The stand-in for a part of this one.
+    fn part(self) -> Result<Self, ron::Error> {
+        if self.depth < DEEPEST { Ok(StandIn { depth: self.depth + 1 }) } else { Err(ron::Error::ExceededRecursionLimit) }
+    }
+}
 
 impl<'de> IntoDeserializer<'de, ron::Error> for StandIn {
     type Deserializer = StandIn;
@@ -65,7 +78,7 @@ impl<'de> Deserializer<'de> for StandIn {
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, ron::Error> {
-        visitor.visit_newtype_struct(self)
+        visitor.visit_newtype_struct(self.part()?)
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ron::Error> {
@@ -73,7 +86,7 @@ impl<'de> Deserializer<'de> for StandIn {
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, ron::Error> {
-        visitor.visit_seq(SeqDeserializer::new(std::iter::repeat_n(self, len)))
+        visitor.visit_seq(SeqDeserializer::new(std::iter::repeat_n(self.part()?, len)))
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(self, _: &'static str, len: usize, visitor: V) -> Result<V::Value, ron::Error> {
@@ -90,7 +103,8 @@ impl<'de> Deserializer<'de> for StandIn {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, ron::Error> {
-        visitor.visit_map(MapDeserializer::new(fields.iter().map(|name| (*name, self))))
+        let part = self.part()?;
+        visitor.visit_map(MapDeserializer::new(fields.iter().map(|name| (*name, part))))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -99,12 +113,12 @@ impl<'de> Deserializer<'de> for StandIn {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, ron::Error> {
-        visitor.visit_enum(First(variants.first().copied().unwrap_or_default()))
+        visitor.visit_enum(First(variants.first().copied().unwrap_or_default(), self.part()?))
     }
 }
 
-/// The first variant of an enum.
-struct First(&'static str);
+/// The first variant of an enum, and what is in it.
+struct First(&'static str, StandIn);
 
 impl<'de> EnumAccess<'de> for First {
     type Error = ron::Error;
@@ -112,7 +126,7 @@ impl<'de> EnumAccess<'de> for First {
 
     fn variant_seed<S: de::DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, StandIn), ron::Error> {
         let name: de::value::StrDeserializer<'_, ron::Error> = self.0.into_deserializer();
-        Ok((seed.deserialize(name)?, StandIn))
+        Ok((seed.deserialize(name)?, self.1))
     }
 }
 
@@ -133,5 +147,33 @@ impl<'de> de::VariantAccess<'de> for StandIn {
 
     fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, ron::Error> {
         self.deserialize_struct("", fields, visitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code, reason = "read, and nothing else")]
+    enum Rule {
+        Not(Box<Rule>),
+        Both(Box<Rule>, Box<Rule>),
+        Word(String),
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code, reason = "read, and nothing else")]
+    enum Pair {
+        Both(Box<Pair>, Box<Pair>),
+    }
+
+    #[test]
+    fn a_type_without_an_end_has_no_stand_in() {
+        assert!(matches!(Rule::deserialize(StandIn::default()), Err(ron::Error::ExceededRecursionLimit)));
+        assert!(matches!(Pair::deserialize(StandIn::default()), Err(ron::Error::ExceededRecursionLimit)));
+        assert_eq!(<(u8, Option<Rule>, Vec<Rule>)>::deserialize(StandIn::default()).unwrap().0, 0);
     }
 }
