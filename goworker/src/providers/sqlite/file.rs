@@ -165,7 +165,8 @@ impl OpenFile {
 
     /// Waits for a job's end: told of this process' writes at once, of others' by the system.
     pub(super) async fn wait(&self, id: &JobId) -> Result<Option<JobRecord>, ProviderError> {
-        while let Some(job) = self.reader.find(id).await? {
+        // What is overdue has its end now: nobody else may come by to give it.
+        while let Some(job) = self.present().await?.find(id).await? {
             let (_, ended) = self.writer.watch(Wanted::End(job.seq)).await;
             let now = self.clock.now();
             match job.expires.map(Timestamp::from_millis).filter(|at| *at >= now) {

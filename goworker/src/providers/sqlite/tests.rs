@@ -408,6 +408,23 @@ async fn who_waits_for_a_job_hears_at_once_that_another_process_has_ended_it() {
 }
 
 #[tokio::test]
+async fn who_waits_for_a_job_that_is_overdue_hears_so_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut setup = Setup::new("jobs", folder.path());
+    setup.clock = goworker::Clock::starting_at(goworker::Timestamp::from_millis(0));
+    let queue = open_with(&setup).await;
+    accept(&queue, &["waits"]).await;
+    let expires_at = Some(setup.clock.now().after(Duration::from_secs(5)));
+    queue.enqueue(&[Arc::new(Job { expires_at, ..Job::new("late".parse().unwrap(), "work") })], None).await.unwrap();
+    // The first wait of a process puts everything in order by itself.
+    let first = tokio::time::timeout(Duration::from_millis(50), queue.wait(&"waits".parse().unwrap())).await;
+    assert!(first.is_err(), "nobody runs it: {first:?}");
+    setup.clock.shift(10_000);
+    let late = tokio::time::timeout(Duration::from_secs(20), queue.wait(&"late".parse().unwrap())).await;
+    assert_eq!(late.unwrap().unwrap().unwrap().state, State::Expired);
+}
+
+#[tokio::test]
 async fn a_wait_ends_with_the_queue() {
     let folder = tempfile::tempdir().unwrap();
     let queue = open(folder.path()).await;

@@ -23,6 +23,8 @@ use super::waiting::{Outlook, Waiting, Wanted};
 const LOOK: Duration = Duration::from_secs(1);
 /// How often to forget what is over while nothing else happens.
 const PURGE: Duration = Duration::from_secs(60);
+/// How long to do without notices before the system is asked for them again.
+const DEAF: Duration = Duration::from_secs(60);
 /// A notice may come before the change can be read. The first look after it; each further one waits twice as long.
 const FIRST_RELOOK: Duration = Duration::from_micros(100);
 const LAST_RELOOK: u32 = 9;
@@ -48,6 +50,7 @@ impl Writer {
             waiting: Vec::new(),
             listening: Arc::new(AtomicBool::new(false)),
             notice: None,
+            deaf_until: None,
             version: 0,
             relook: None,
             looked_at: Timestamp::default(),
@@ -114,6 +117,8 @@ struct Pen {
     /// Whether notices are of interest: someone waits.
     listening: Arc<AtomicBool>,
     notice: Option<Notice>,
+    /// The system could not tell of changes, and is not asked again before this.
+    deaf_until: Option<Timestamp>,
     /// Of the file, when it was last looked at.
     version: i64,
     /// How many times a change has been looked for since a notice.
@@ -245,11 +250,18 @@ impl Pen {
     /// From now on the system tells of changes.
     fn start_listening(&mut self) {
         self.listening.store(true, Ordering::Release);
-        if self.notice.is_none() {
-            let inbox = Arc::clone(&self.inbox);
-            match Notice::of(&self.path, Arc::clone(&self.listening), move || inbox.notice()) {
-                Ok(notice) => self.notice = Some(notice),
-                Err(error) => tracing::warn!(%error, "changes by other processes are seen once a second only"),
+        let now = self.clock.now();
+        if self.notice.is_some() || self.deaf_until.is_some_and(|until| now < until) {
+            return;
+        }
+        let inbox = Arc::clone(&self.inbox);
+        match Notice::of(&self.path, Arc::clone(&self.listening), move || inbox.notice()) {
+            Ok(notice) => self.notice = Some(notice),
+            Err(error) => {
+                if self.deaf_until.is_none() {
+                    tracing::warn!(%error, "changes by other processes are seen once a second only");
+                }
+                self.deaf_until = Some(now.after(DEAF));
             }
         }
     }
