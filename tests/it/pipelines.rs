@@ -65,6 +65,60 @@ fn what_is_done_by_hand_is_in_the_trace() {
 }
 
 #[test]
+fn a_manager_that_crashes_is_replaced_however_it_runs() {
+    let crashing = || {
+        let mut pipeline = Pipeline::new(SHOP);
+        pipeline.fault("crash the manager");
+        let id = pipeline.feed(GREET);
+        (pipeline, id)
+    };
+    let (mut pipeline, id) = crashing();
+    pipeline.run_until_idle();
+    assert_eq!(pipeline.job(&id).state, State::Done);
+    let (mut pipeline, id) = crashing();
+    pipeline.run_for(Duration::ZERO);
+    pipeline.block_on(async { tokio::time::sleep(Duration::from_secs(1)).await });
+    pipeline.shut_down(1);
+    assert_eq!(pipeline.job(&id).state, State::Running, "its lease is not over");
+    assert!(pipeline.trace().to_string().contains("manager  crashed"), "{}", pipeline.trace());
+}
+
+#[test]
+fn a_job_that_expires_between_two_attempts_ends_the_run() {
+    let mut pipeline = Pipeline::new(&SHOP.replace("exponential(initial: \"1m\", jitter: 0.5)", "fixed(\"1h\")"));
+    pipeline.fault("fail scripted always");
+    pipeline.feed(r#"{"id": "stale", "type": "scripted", "name": "ok", "expires_at": "2026-01-01T00:30:00Z"}"#);
+    assert_snapshot!(pipeline.run());
+}
+
+#[test]
+fn a_job_that_another_makes_at_once_has_an_id_of_its_own() {
+    let mut pipeline = Pipeline::new(SHOP);
+    pipeline.feed(r#"{"type": "scripted", "name": "enqueue"}"#);
+    assert_snapshot!(pipeline.run());
+}
+
+#[test]
+fn a_lost_lease_concerns_its_own_queue_only() {
+    let mut pipeline = Pipeline::new(&SHOP.replace("providers: {", "providers: { \"others\": memory(),"));
+    pipeline.fault("lose the lease of scripted/sleep");
+    pipeline.feed_into("others", r#"{"id": "loses", "type": "scripted", "name": "sleep", "params": 50000}"#);
+    pipeline.feed_into("jobs", r#"{"id": "keeps", "type": "scripted", "name": "sleep", "params": 50000}"#);
+    assert_snapshot!(pipeline.run());
+}
+
+#[test]
+fn a_dead_letter_that_dies_again_finds_its_handlers_job_there() {
+    let mut pipeline = Pipeline::new(SHOP);
+    pipeline.fault("fail for good scripted twice");
+    pipeline.fault("fail attic always");
+    let id = pipeline.feed(r#"{"id": "letter", "type": "scripted", "name": "ok"}"#);
+    pipeline.wait(&id, State::Dead);
+    pipeline.block_on(pipeline.queue("jobs").retry(&[id])).unwrap();
+    assert_snapshot!(pipeline.run());
+}
+
+#[test]
 fn an_hour_takes_no_time() {
     let began = Instant::now();
     let mut pipeline = Pipeline::new(&SHOP.replace("exponential(initial: \"1m\", jitter: 0.5)", "fixed(\"1h\")"));

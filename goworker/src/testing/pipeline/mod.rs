@@ -79,6 +79,10 @@ pub struct Pipeline {
 /// Virtual time begins here: 2026-01-01T00:00:00Z.
 pub const EPOCH: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 
+/// How soon to look for what is told to nobody, and how seldom, in virtual time.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+const LAST_LOOK: Duration = Duration::from_secs(600);
+
 impl Pipeline {
     /// A pipeline of the configuration in a file.
     ///
@@ -107,14 +111,14 @@ impl Pipeline {
     #[track_caller]
     pub fn parse(ron: &str, path: &Path, registry: Registry) -> Self {
         let stage = Stage::new(ron, path, registry);
-        let ids = Ids::new(stage.clock.clone(), Random::seeded(stage.seed));
+        let ids = Ids::new(stage.clock.clone(), stage.random.clone());
         Pipeline { stage, ids }
     }
 
     /// Draws jitter and ids from another seed. To be said before the first job.
     pub fn seed(&mut self, seed: u64) {
-        self.stage.seed = seed;
-        self.ids = Ids::new(self.stage.clock.clone(), Random::seeded(seed));
+        self.stage.random = Random::seeded(seed);
+        self.ids = Ids::new(self.stage.clock.clone(), self.stage.random.clone());
     }
 
     /// Does the work of the worker that the configuration calls `name`. To be said before the first run.
@@ -181,12 +185,17 @@ impl Pipeline {
     pub fn run(&mut self) -> Trace {
         let (queues, types, scene) = (self.stage.queues.clone(), self.stage.types.clone(), Arc::clone(&self.stage.scene));
         self.stage.drive("all jobs have ended", async move {
+            let mut pause = FIRST_LOOK;
             loop {
                 let changed = scene.changed.notified();
                 if queues.are_idle(&types).await {
                     return;
                 }
-                changed.await;
+                // A job that expires tells nobody.
+                pause = match tokio::time::timeout(pause, changed).await {
+                    Ok(()) => FIRST_LOOK,
+                    Err(_) => (pause * 2).min(LAST_LOOK),
+                };
             }
         });
         self.trace()
@@ -231,7 +240,7 @@ impl Pipeline {
     /// When it does not.
     #[track_caller]
     pub fn shut_down(&mut self, requests: usize) -> Summary {
-        self.stage.end(requests)
+        self.stage.end(false, requests)
     }
 
     /// Runs as `goworker run --until-idle` does: delayed jobs and those of unknown types are not waited for.
@@ -241,13 +250,22 @@ impl Pipeline {
     #[track_caller]
     pub fn run_until_idle(&mut self) -> Summary {
         assert!(!self.stage.is_running(), "it runs already");
-        self.stage.start(true);
-        self.stage.end(0)
+        self.stage.end(true, 0)
     }
 
     /// What has happened so far.
+    ///
+    /// # Panics
+    /// When a queue cannot be read.
+    #[track_caller]
     pub fn trace(&self) -> Trace {
-        self.stage.scene.recorder.trace()
+        let recorder = &self.stage.scene.recorder;
+        for (queue, record) in self.block_on(self.stage.queues.expired()) {
+            if let Some(at) = record.ended_at {
+                recorder.expired(&queue, &record.job, at);
+            }
+        }
+        recorder.trace()
     }
 
     /// A job as its queue knows it.
@@ -284,7 +302,9 @@ impl Pipeline {
         queues.get(name).cloned().unwrap_or_else(|| panic!("there is no queue `{name}`; there are: {}", queues.names().join(", ")))
     }
 
-    /// Waits for something within the pipeline's virtual time. The manager goes on meanwhile, if it was started.
+    /// Waits for something within the pipeline's virtual time. The manager goes on meanwhile, if it was started; one that
+    /// crashes is replaced only when the pipeline runs on, so what needs a running one is for
+    /// [`run_until`](Pipeline::run_until).
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.stage.runtime.block_on(future)
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::client::{Client, OpenQueue};
 use crate::job::{Ids, JobId};
 use crate::plugin::QueueHandle;
-use crate::queue::{Filter, JobRecord};
+use crate::queue::{Filter, JobRecord, State};
 
 #[derive(Clone, Default)]
 pub(super) struct Queues(BTreeMap<String, QueueHandle>);
@@ -46,6 +46,17 @@ impl Queues {
             jobs.extend(listed.into_iter().rev());
         }
         jobs
+    }
+
+    /// The jobs that have expired, each with the name of its queue, the oldest first.
+    pub(super) async fn expired(&self) -> Vec<(String, JobRecord)> {
+        let filter = Filter { states: vec![State::Expired], ..Filter::default() };
+        let mut expired = Vec::new();
+        for (name, queue) in &self.0 {
+            let listed = queue.list(&filter).await.unwrap_or_else(|error| panic!("a queue cannot be read: {error}"));
+            expired.extend(listed.into_iter().rev().map(|record| (name.clone(), record)));
+        }
+        expired
     }
 
     /// Whether no job of these types is left to do.

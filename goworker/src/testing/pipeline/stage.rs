@@ -33,7 +33,8 @@ pub(super) struct Stage {
     pub(super) runtime: Runtime,
     pub(super) clock: Clock,
     pub(super) scene: Arc<Scene>,
-    pub(super) seed: u64,
+    /// Ids and jitter draw from one stream, so that no two ids are the same.
+    pub(super) random: Random,
     /// Who does the work of a worker, by its name.
     pub(super) stand_ins: BTreeMap<String, Work>,
     /// The job types that have a worker.
@@ -58,14 +59,13 @@ impl Stage {
         let runtime = runtime.unwrap_or_else(|error| panic!("no event loop to be had: {error}"));
         let clock = runtime.block_on(async { Clock::starting_at(EPOCH) });
         let config = config(ron, path, &registry);
-        let folder = format!("{}/", config.base.display());
         let mut stage = Stage {
             text: ron.to_owned(),
             path: path.to_owned(),
             registry,
-            scene: Arc::new(Scene::new(Recorder::new(clock.clone(), EPOCH, folder))),
+            scene: Arc::new(Scene::new(Recorder::new(clock.clone(), EPOCH, &config.base))),
             clock,
-            seed: 0,
+            random: Random::seeded(0),
             stand_ins: BTreeMap::new(),
             types: config.workers.iter().map(|entry| entry.name.clone()).collect(),
             stores: BTreeMap::new(),
@@ -87,7 +87,7 @@ impl Stage {
             if let Source::Queue(_) = source {
                 let setup = Setup { lease, keep, clock: self.clock.clone(), ..Setup::new(&name, &config.base) };
                 let start = |queue: AnyQueue| self.runtime.block_on(queue.start(&setup)).unwrap_or_else(|error| panic!("{error:#}"));
-                let store = start(memory(&name, &self.registry));
+                let store = start(memory(&name));
                 let queue = start(self.watched_queue(&name, &store));
                 self.stores.insert(name.clone(), store);
                 self.queues.insert(name, queue);
@@ -106,12 +106,8 @@ impl Stage {
             return;
         }
         let config = self.watched(config(&self.text, &self.path, &self.registry));
-        let options = Options {
-            until_idle,
-            clock: self.clock.clone(),
-            random: Random::seeded(self.seed),
-            ..Options::new(self.runtime.handle().clone())
-        };
+        let options =
+            Options { until_idle, clock: self.clock.clone(), random: self.random.clone(), ..Options::new(self.runtime.handle().clone()) };
         let manager = self.runtime.block_on(Manager::start(config, options)).unwrap_or_else(|error| panic!("{error}"));
         let stop = Stop::new();
         let switch = stop.clone();
@@ -144,29 +140,28 @@ impl Stage {
     /// Lets the manager work until `goal` is reached. One that crashes is replaced.
     #[track_caller]
     pub(super) fn drive<T>(&mut self, what: &str, goal: impl Future<Output = T>) -> T {
-        enum Next<T> {
-            Reached(T),
-            Crash,
-            TooLate,
-        }
         let mut goal = Box::pin(goal);
         loop {
             self.start(false);
-            let scene = Arc::clone(&self.scene);
-            let next = self.runtime.block_on(async {
-                tokio::select! {
-                    biased;
-                    () = scene.crash.notified() => Next::Crash,
-                    reached = &mut goal => Next::Reached(reached),
-                    () = tokio::time::sleep(PATIENCE) => Next::TooLate,
-                }
-            });
-            match next {
-                Next::Reached(reached) => return reached,
-                Next::Crash => self.crash(),
-                Next::TooLate => panic!("not within a year: {what}\n{}", self.scene.recorder.trace()),
+            match self.block_on(what, &mut goal) {
+                Some(reached) => return reached,
+                None => self.crash(),
             }
         }
+    }
+
+    /// Waits for something; `None` if the manager shall die first.
+    #[track_caller]
+    fn block_on<T>(&self, what: &str, goal: impl Future<Output = T>) -> Option<T> {
+        let reached = self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = self.scene.crash.notified() => Ok(None),
+                reached = goal => Ok(Some(reached)),
+                () = tokio::time::sleep(PATIENCE) => Err(()),
+            }
+        });
+        reached.unwrap_or_else(|()| panic!("not within a year: {what}\n{}", self.scene.recorder.trace()))
     }
 
     /// Lets the manager die as by `kill -9`: nothing is settled or closed, its leases end by time.
@@ -179,19 +174,22 @@ impl Stage {
         self.note("crashed");
     }
 
-    /// Asks the manager to stop, so often, and waits until it has.
+    /// Asks the manager to stop, so often, and waits until it has. One that crashes is replaced by one like it.
     #[track_caller]
-    pub(super) fn end(&mut self, requests: usize) -> Summary {
-        self.start(false);
-        let Some(running) = self.running.take() else { unreachable!("it was just started") };
-        for _ in 0..requests {
-            running.stop.request();
-            self.note("asked to stop");
-        }
-        match self.runtime.block_on(async { tokio::time::timeout(PATIENCE, running.task).await }) {
-            Ok(Ok(summary)) => summary,
-            Ok(Err(error)) => panic!("the manager failed: {error}\n{}", self.scene.recorder.trace()),
-            Err(_) => panic!("the manager does not stop\n{}", self.scene.recorder.trace()),
+    pub(super) fn end(&mut self, until_idle: bool, requests: usize) -> Summary {
+        loop {
+            self.start(until_idle);
+            let Some(mut running) = self.running.take() else { unreachable!("it was just started") };
+            for _ in 0..requests {
+                running.stop.request();
+                self.note("asked to stop");
+            }
+            match self.block_on("the manager has stopped", &mut running.task) {
+                Some(Ok(summary)) => return summary,
+                Some(Err(error)) => panic!("the manager failed: {error}\n{}", self.scene.recorder.trace()),
+                None => self.running = Some(running),
+            }
+            self.crash();
         }
     }
 
@@ -211,11 +209,12 @@ fn config(ron: &str, path: &Path, registry: &Registry) -> Config {
     }
 }
 
-/// A queue in memory. Kinds are known by their names only, so it is asked for as a configuration asks.
+/// A queue in memory. Kinds are known by their names only, so it is asked for as a configuration asks; whatever kinds
+/// the pipeline has.
 #[track_caller]
-fn memory(name: &str, registry: &Registry) -> AnyQueue {
+fn memory(name: &str) -> AnyQueue {
     let ron = format!(r#"(providers: {{ "{name}": memory() }}, workers: {{ "none": cli(allow: ["/bin/true"]) }})"#);
-    let built = config(&ron, Path::new("memory.ron"), registry).providers.into_iter().next().map(|entry| entry.source);
+    let built = config(&ron, Path::new("memory.ron"), &Registry::builtin()).providers.into_iter().next().map(|entry| entry.source);
     let Some(Source::Queue(queue)) = built else { unreachable!("`memory` is a queue") };
     queue
 }

@@ -1,7 +1,8 @@
 //! What happened in a pipeline, as a timeline.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
@@ -78,7 +79,7 @@ fn shortened(text: &str) -> String {
 pub(super) struct Recorder {
     clock: Clock,
     began: Timestamp,
-    /// The folder of the configuration, with a separator behind it.
+    /// The folder of the configuration, with a separator behind it; empty if it is the current one.
     folder: String,
     notes: Arc<Mutex<Notes>>,
 }
@@ -88,11 +89,14 @@ struct Notes {
     events: Vec<Event>,
     /// What ids that the program made are called.
     numbers: HashMap<String, String>,
+    /// Jobs that have expired, with their queues.
+    expired: HashSet<(String, JobId)>,
 }
 
 impl Recorder {
     /// The clock has just begun, at `began`.
-    pub(super) fn new(clock: Clock, began: Timestamp, folder: String) -> Self {
+    pub(super) fn new(clock: Clock, began: Timestamp, folder: &Path) -> Self {
+        let folder = if folder == Path::new(".") { String::new() } else { format!("{}/", folder.display()) };
         Recorder { clock, began, folder, notes: Arc::default() }
     }
 
@@ -111,18 +115,31 @@ impl Recorder {
         self.clock.now()
     }
 
+    /// Notes that a job has expired, once, however often it is told. It comes to light later than it happens.
+    pub(super) fn expired(&self, who: &str, job: &Job, at: Timestamp) {
+        if self.notes().expired.insert((who.to_owned(), job.id.clone())) {
+            self.note_at(at, who, "expired".to_owned(), Some(job), "");
+        }
+    }
+
     pub(super) fn trace(&self) -> Trace {
-        Trace(self.notes().events.clone())
+        let mut events = self.notes().events.clone();
+        events.sort_by_key(|event| event.at);
+        Trace(events)
     }
 
     fn note(&self, who: &str, what: String, job: Option<&Job>, more: &str) {
-        let at = u64::try_from(self.clock.now().since(self.began).as_millis()).unwrap_or(u64::MAX);
+        self.note_at(self.clock.now(), who, what, job, more);
+    }
+
+    fn note_at(&self, at: Timestamp, who: &str, what: String, job: Option<&Job>, more: &str) {
+        let at = u64::try_from(at.since(self.began).as_millis()).unwrap_or(u64::MAX);
         let mut notes = self.notes();
         let job = job.map(|job| {
             let name = if job.name.is_empty() { String::new() } else { format!("/{}", job.name) };
             format!("{}{name} {}", job.job_type, notes.number(&job.id))
         });
-        let more = notes.told(&more.replace(&self.folder, ""));
+        let more = notes.told(&without(more, &self.folder));
         notes.events.push(Event { at, who: who.to_owned(), what, job, more: (!more.is_empty()).then_some(more) });
     }
 
@@ -151,5 +168,34 @@ impl Notes {
     fn told(&self, text: &str) -> String {
         let line = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
         self.numbers.iter().fold(line, |line, (id, number)| line.replace(id, number))
+    }
+}
+
+/// A text in which paths into `folder` begin behind it.
+fn without(text: &str, folder: &str) -> String {
+    if folder.is_empty() {
+        return text.to_owned();
+    }
+    let mut pieces = text.split(folder);
+    let mut rest = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        // In the middle of another path, it is a part of that.
+        if rest.ends_with(|c: char| c.is_alphanumeric() || matches!(c, '/' | '.' | '_' | '-')) {
+            rest.push_str(folder);
+        }
+        rest.push_str(piece);
+    }
+    rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_is_left_out_where_a_path_begins() {
+        assert_eq!(without("/srv/app/scripts/a.lua:1: no /srv/app/x", "/srv/app/"), "scripts/a.lua:1: no x");
+        assert_eq!(without("/mnt/srv/app/x, ../app/y", "app/"), "/mnt/srv/app/x, ../app/y");
+        assert_eq!(without("cannot read ../data/in.csv", ""), "cannot read ../data/in.csv");
     }
 }

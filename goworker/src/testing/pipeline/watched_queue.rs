@@ -1,5 +1,6 @@
 //! A queue that notes what happens in it. It outlives the manager, as a real one does.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ impl Provider for WatchedQueue {
                 1 => "after a crash".to_owned(),
                 n => format!("after {n} crashes"),
             };
+            self.scene.lend(&self.name, batch.lease.token, &delivery.job.id);
             self.scene.recorder.job(&self.name, "delivered", &delivery.job, crashes);
         }
         Ok(batch)
@@ -37,11 +39,14 @@ impl Provider for WatchedQueue {
     }
 
     async fn settle(&self, settlements: &[Settled]) -> Result<Vec<usize>, ProviderError> {
+        let there = self.handlers_there(settlements).await?;
         let refused = self.queue.settle(settlements).await?;
         for (index, settled) in settlements.iter().enumerate() {
-            self.note(settled).await?;
+            self.ended(settled);
             if refused.contains(&index) {
                 self.scene.recorder.job(&self.name, "refused", &settled.job, "its lease was lost");
+            } else {
+                self.handed_on(settled, &there);
             }
         }
         self.scene.changed.notify_waiters();
@@ -49,7 +54,7 @@ impl Provider for WatchedQueue {
     }
 
     async fn renew(&self, leases: &[Token]) -> Result<Renewal, ProviderError> {
-        let (lost, kept): (Vec<Token>, Vec<Token>) = leases.iter().partition(|token| self.scene.is_lost(**token));
+        let (lost, kept): (Vec<Token>, Vec<Token>) = leases.iter().partition(|token| self.scene.is_lost(&self.name, **token));
         let mut renewal = self.queue.renew(&kept).await?;
         renewal.lost.extend(lost);
         for id in &renewal.cancelled {
@@ -144,8 +149,29 @@ impl WatchedQueue {
         Ok(changes)
     }
 
-    /// Notes the end of an attempt, and what follows from it.
-    async fn note(&self, Settled { job, attempt, settlement, .. }: &Settled) -> Result<(), ProviderError> {
+    /// The failure handlers' jobs that are there already: of a job that dies again after a retry by hand.
+    async fn handlers_there(&self, settlements: &[Settled]) -> Result<BTreeSet<JobId>, ProviderError> {
+        let mut there = BTreeSet::new();
+        for handler in settlements.iter().flat_map(|settled| handlers(&settled.settlement)) {
+            if self.queue.get(&handler.id).await?.is_some() {
+                there.insert(handler.id.clone());
+            }
+        }
+        Ok(there)
+    }
+
+    /// Notes the failure handlers' jobs that come of a settlement.
+    fn handed_on(&self, settled: &Settled, there: &BTreeSet<JobId>) {
+        for handler in handlers(&settled.settlement) {
+            match there.contains(&handler.id) {
+                true => self.scene.recorder.job(&self.name, "there already", handler, ""),
+                false => self.accepted(handler),
+            }
+        }
+    }
+
+    /// Notes the end of an attempt.
+    fn ended(&self, Settled { job, attempt, settlement, .. }: &Settled) {
         let failure = attempt.as_ref().and_then(|attempt| attempt.failure.as_ref());
         let (who, what) = match attempt {
             Some(Attempt { number, .. }) => (job.job_type.as_str(), format!("attempt {number}")),
@@ -160,16 +186,13 @@ impl WatchedQueue {
             (Settlement::Release, _) => "given back".to_owned(),
         };
         self.scene.recorder.job(who, what, job, more);
-        if let Settlement::Dead { handlers, .. } = settlement {
-            for handler in handlers {
-                // A job that dies again after a retry by hand finds the job of its first death there.
-                match self.queue.get(&handler.id).await? {
-                    Some(record) if !record.state.is_final() => self.accepted(handler),
-                    _ => self.scene.recorder.job(&self.name, "there already", handler, ""),
-                }
-            }
-        }
-        Ok(())
+    }
+}
+
+fn handlers(settlement: &Settlement) -> &[Arc<Job>] {
+    match settlement {
+        Settlement::Dead { handlers, .. } => handlers,
+        _ => &[],
     }
 }
 

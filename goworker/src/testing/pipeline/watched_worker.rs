@@ -35,7 +35,7 @@ impl Worker for WatchedWorker {
 
     async fn work(&self, job: &Job, ctx: &Context) -> WorkResult {
         match self.scene.faults.hit(job) {
-            Some(mishap) => self.go_wrong(mishap, ctx).await,
+            Some(mishap) => self.go_wrong(mishap, job, ctx).await,
             None => self.worker.0.work_boxed(job, ctx).await,
         }
     }
@@ -46,7 +46,7 @@ impl Worker for WatchedWorker {
 }
 
 impl WatchedWorker {
-    async fn go_wrong(&self, mishap: Mishap, ctx: &Context) -> WorkResult {
+    async fn go_wrong(&self, mishap: Mishap, job: &Job, ctx: &Context) -> WorkResult {
         match mishap {
             Mishap::Fail => Err(WorkError::retry(anyhow::anyhow!("failed, as told"))),
             Mishap::FailForGood => Err(WorkError::fail(anyhow::anyhow!("failed for good, as told"))),
@@ -56,12 +56,12 @@ impl WatchedWorker {
             }
             Mishap::TimeOut => stopped(ctx).await,
             Mishap::LoseLease => {
-                self.scene.lose(ctx.token());
+                self.scene.lose(ctx.token(), &job.id);
                 stopped(ctx).await
             }
             Mishap::Crash => {
                 // Not amid the work of another, whose end would be a matter of luck.
-                let _turn = ctx.foreign_work().await;
+                drop(ctx.foreign_work().await);
                 self.scene.crash.notify_one();
                 std::future::pending().await
             }
