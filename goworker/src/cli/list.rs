@@ -4,9 +4,10 @@ use serde::Serialize;
 
 use super::Format;
 use super::fault::Fault;
+use super::identity::Identity;
 use super::table::Table;
 use super::terminal::{self, Reader};
-use crate::registry::{Registration, Registry, Stability};
+use crate::registry::{Registration, Registry};
 
 /// List the kinds of providers and workers in this binary
 #[derive(Debug, clap::Args)]
@@ -57,29 +58,9 @@ fn summary(doc: &str) -> String {
 fn json(registry: &Registry) -> String {
     #[derive(Serialize)]
     struct Kinds<'a> {
-        kinds: Vec<Kind<'a>>,
+        kinds: Vec<Identity<'a>>,
     }
-    #[derive(Serialize)]
-    struct Kind<'a> {
-        role: String,
-        kind: &'a str,
-        doc: &'a str,
-        #[serde(rename = "crate")]
-        crate_name: &'a str,
-        version: &'a str,
-        since: Option<&'a str>,
-        stability: Stability,
-    }
-    let kind = |kind: &Registration| Kind {
-        role: kind.role.to_string(),
-        kind: kind.kind,
-        doc: kind.doc.trim(),
-        crate_name: kind.origin.crate_name,
-        version: kind.origin.crate_version,
-        since: kind.since,
-        stability: kind.stability,
-    };
-    terminal::json(&Kinds { kinds: kinds(registry).map(kind).collect() })
+    terminal::json(&Kinds { kinds: kinds(registry).map(Identity::from).collect() })
 }
 
 #[cfg(test)]

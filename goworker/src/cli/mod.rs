@@ -11,6 +11,7 @@ mod describe;
 mod enqueue;
 mod escape;
 mod fault;
+mod identity;
 mod jobs;
 mod list;
 mod load;

@@ -1,5 +1,5 @@
 //! Tools to test what is built on goworker: a [`Pipeline`] under virtual time for configurations, workers and scripts;
-//! the [`conformance`] suite for queues; a [`context()`] to call a worker as a function.
+//! the suite for queues, `conformance`, with the feature `testing`; a [`context()`] to call a worker as a function.
 
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;

@@ -3,6 +3,7 @@
 use super::part::Part;
 use super::setting::Setting;
 use super::{Kind, indented, settings};
+use crate::cli::identity::Identity;
 use crate::config::{common_settings, top_level};
 use crate::registry::Role;
 
@@ -41,19 +42,20 @@ pub(super) fn reference(kinds: &[Kind<'_>]) -> String {
         let is_told = |setting: &&mut Setting| of_file.iter().any(|told| told.name == setting.name);
         common.iter_mut().filter(is_told).for_each(|setting| setting.parts.clear());
         text += &list(&common);
-        kinds.iter().filter(|kind| kind.role == role).for_each(|kind| text += &format!("\n{}", own(kind)));
+        kinds.iter().filter(|kind| kind.identity.role == role).for_each(|kind| text += &format!("\n{}", own(kind)));
     }
     text
 }
 
 /// All about a kind.
 pub(super) fn markdown(kind: &Kind<'_>) -> String {
-    format!("{}\nEvery {} has these settings too:\n\n{}", own(kind), kind.role, list(&kind.common_settings))
+    format!("{}\nEvery {} has these settings too:\n\n{}", own(kind), kind.identity.role, list(&kind.common_settings))
 }
 
 /// What it does not share with others.
 fn own(kind: &Kind<'_>) -> String {
-    let mut text = format!("### `{}`\n\n{}\n*{} of {}*\n", kind.kind, indented(kind.doc, 0), kind.role, kind.origin());
+    let Identity { kind: name, role, doc, .. } = &kind.identity;
+    let mut text = format!("### `{name}`\n\n{}\n*{role} of {}*\n", indented(doc, 0), kind.origin());
     text += &format!("\n```ron\n{}```\n", indented(&kind.example, 0));
     if !kind.settings.is_empty() {
         text += &format!("\n{}", list(&kind.settings));

@@ -10,9 +10,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::fault::Fault;
+use super::identity::Identity;
 use super::terminal;
 use crate::config::{common_settings, config_schema, schema};
-use crate::registry::{Registration, Registry, Role, Stability};
+use crate::registry::{Registration, Registry, Role};
 use crate::settings::{Field, did_you_mean};
 use part::{Definitions, Part, parts};
 pub(super) use setting::Setting;
@@ -80,15 +81,8 @@ pub(super) fn find<'a>(registry: &'a Registry, kind: &str) -> Result<Vec<&'a Reg
 /// A kind as it is described.
 #[derive(Debug, Serialize)]
 struct Kind<'a> {
-    kind: &'a str,
-    #[serde(serialize_with = "as_text")]
-    role: Role,
-    doc: &'a str,
-    #[serde(rename = "crate")]
-    crate_name: &'a str,
-    version: &'a str,
-    since: Option<&'a str>,
-    stability: Stability,
+    #[serde(flatten)]
+    identity: Identity<'a>,
     settings: Vec<Setting>,
     common_settings: Vec<Setting>,
     /// The schema of its jobs' params.
@@ -104,13 +98,7 @@ impl<'a> Kind<'a> {
         let own = settings(&(kind.fields)());
         let params = (kind.params)().map(schemars::Schema::to_value);
         Kind {
-            kind: kind.kind,
-            role: kind.role,
-            doc: kind.doc.trim(),
-            crate_name: kind.origin.crate_name,
-            version: kind.origin.crate_version,
-            since: kind.since,
-            stability: kind.stability,
+            identity: Identity::from(kind),
             example: example(kind, &own),
             settings: own,
             common_settings: settings(&common_settings(kind.role)),
@@ -121,13 +109,10 @@ impl<'a> Kind<'a> {
 
     /// Its crate, and what to expect of it.
     fn origin(&self) -> String {
-        let since = self.since.map(|since| format!(", since {since}")).unwrap_or_default();
-        format!("{} {}, {}{since}", self.crate_name, self.version, self.stability)
+        let Identity { crate_name, version, since, stability, .. } = &self.identity;
+        let since = since.map(|since| format!(", since {since}")).unwrap_or_default();
+        format!("{crate_name} {version}, {stability}{since}")
     }
-}
-
-fn as_text<S: serde::Serializer>(role: &Role, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(role)
 }
 
 fn params_parts(schema: &Value) -> Vec<Part> {

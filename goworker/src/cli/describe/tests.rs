@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 
 use super::*;
 use crate::registry::Origin;
+use crate::registry::Stability;
 use crate::retry::Backoff;
 use crate::units::{Dur, Size};
 

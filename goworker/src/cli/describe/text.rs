@@ -3,13 +3,14 @@
 use super::part::Part;
 use super::setting::Setting;
 use super::{Kind, indented};
+use crate::cli::identity::Identity;
 use crate::cli::terminal::{BOLD, DIM};
 
 /// All about a kind.
 pub(super) fn text(kind: &Kind<'_>) -> String {
-    let Kind { kind: name, role, .. } = kind;
+    let Identity { kind: name, role, doc, .. } = &kind.identity;
     let mut text = format!("{BOLD}{name}{BOLD:#}  {role}  {DIM}{}{DIM:#}\n", kind.origin());
-    text += &indented(kind.doc, 0);
+    text += &indented(doc, 0);
     text += &section("Settings", &kind.settings);
     text += &section(&format!("Settings of every {role}"), &kind.common_settings);
     if !kind.params_parts.is_empty() {
