@@ -2,4 +2,5 @@
 
 mod folder;
 mod memory;
+mod redis;
 mod sqlite;

@@ -1,0 +1,111 @@
+//! What the scripts answer: deliveries, records, numbers.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use goworker::{Attempt, Change, Delivery, Enqueued, Failure, Ids, Job, JobRecord, Output, QueueStats, Count, State, Timestamp};
+use redis::FromRedisValue;
+
+/// What a fetch answers: token, records, and what is known of those with a past.
+pub(super) type Handed = (u64, Vec<Option<Vec<u8>>>, Vec<(u64, u32, Vec<Vec<u8>>)>);
+
+/// What is known of one job: record, past, state, instant, output, failure, attempts.
+pub(super) type Known = (Vec<u8>, (u32, u32, u32), String, Option<i64>, String, String, Vec<Vec<u8>>);
+
+/// A delivery, or the handle of one that cannot be read, and why.
+pub(super) fn deliveries(handed: Handed, ids: &Ids) -> Vec<Result<Delivery, (u64, anyhow::Error)>> {
+    let (_, records, pasts) = handed;
+    let mut pasts = pasts.into_iter().peekable();
+    let mut deliveries = Vec::with_capacity(records.len());
+    for (handle, record) in (0..).zip(records) {
+        let past = pasts.next_if(|(of, ..)| *of == handle);
+        deliveries.push(delivery(handle, record, past, ids).map_err(|error| (handle, error)));
+    }
+    deliveries
+}
+
+fn delivery(handle: u64, record: Option<Vec<u8>>, past: Option<(u64, u32, Vec<Vec<u8>>)>, ids: &Ids) -> anyhow::Result<Delivery> {
+    let record = record.context("there is no job with this id")?;
+    let mut delivery = Delivery::first(Arc::new(job(&record, ids)?.0), handle);
+    if let Some((_, crashes, attempts)) = past {
+        delivery.crashes = crashes;
+        delivery.attempts = self::attempts(&attempts)?;
+    }
+    Ok(delivery)
+}
+
+/// The job in a record, and when it was accepted.
+fn job(record: &[u8], ids: &Ids) -> anyhow::Result<(Job, Timestamp)> {
+    const FIELDS: usize = 8;
+    let mut fields = record.splitn(FIELDS, |byte| *byte == b' ');
+    let mut number = |nth: usize| -> anyhow::Result<i64> {
+        let field = fields.nth(nth).and_then(|field| std::str::from_utf8(field).ok());
+        Ok(field.context("the record is cut off")?.parse()?)
+    };
+    let enqueued_at = Timestamp::from_millis(number(1)?);
+    let length = usize::try_from(number(4)?)?;
+    let json = fields.next().and_then(|rest| rest.get(length..)).ok_or_else(|| anyhow!("the record is cut off"))?;
+    Ok((Job::parse(json, ids)?.job, enqueued_at))
+}
+
+fn attempts(texts: &[Vec<u8>]) -> anyhow::Result<Vec<Attempt>> {
+    texts.iter().map(|text| Ok(serde_json::from_slice(text)?)).collect()
+}
+
+/// A job as others see it; with its attempts if they are wanted.
+pub(super) fn record(known: Known, with_attempts: bool, ids: &Ids) -> anyhow::Result<JobRecord> {
+    let (record, (attempts, earlier, crashes), state, at, output, failure, texts) = known;
+    let (job, enqueued_at) = job(&record, ids)?;
+    let state: State = state.parse().map_err(|error: String| anyhow!(error))?;
+    let listed = self::attempts(&texts)?;
+    let failure: Option<Failure> = match failure.as_str() {
+        "" => listed.last().and_then(|attempt| attempt.failure.clone()),
+        text => Some(serde_json::from_str(text)?),
+    };
+    let at = at.map(Timestamp::from_millis);
+    Ok(JobRecord {
+        job: Arc::new(job),
+        state,
+        // The attempt that succeeded is not noted, because that would be one more write for each job.
+        attempt: attempts.saturating_sub(earlier).saturating_add((state == State::Done).into()),
+        crashes,
+        enqueued_at,
+        due_at: at.filter(|_| state == State::Scheduled),
+        leased_until: at.filter(|_| state == State::Running),
+        ended_at: at.filter(|_| state.is_final()),
+        output: if output.is_empty() { Output::none() } else { Output::from_json(output)? },
+        failure,
+        attempts: if with_attempts { listed } else { Vec::new() },
+    })
+}
+
+pub(super) fn enqueued(letter: u8) -> Enqueued {
+    match letter {
+        b'C' => Enqueued::Created,
+        b'E' => Enqueued::Exists,
+        _ => Enqueued::Conflict,
+    }
+}
+
+pub(super) fn change(word: &str) -> anyhow::Result<Change> {
+    Ok(match word {
+        "changed" => Change::Changed,
+        "requested" => Change::Requested,
+        "absent" => Change::Absent,
+        state => Change::Refused(state.parse().map_err(|error: String| anyhow!(error))?),
+    })
+}
+
+/// Numbers, from type, state and number one after the other.
+pub(super) fn stats(flat: &[redis::Value], oldest: Option<i64>) -> anyhow::Result<QueueStats> {
+    let mut counts = Vec::with_capacity(flat.len() / 3);
+    for entry in flat.chunks_exact(3) {
+        let (job_type, state): (String, String) = (String::from_redis_value_ref(&entry[0])?, String::from_redis_value_ref(&entry[1])?);
+        let jobs = u64::from_redis_value_ref(&entry[2])?;
+        let retrying = state == "retrying";
+        let state = if retrying { State::Scheduled } else { state.parse().map_err(|error: String| anyhow!(error))? };
+        counts.push(Count { job_type, state, retrying, jobs });
+    }
+    counts.sort_unstable();
+    Ok(QueueStats { counts, oldest_ready: oldest.map(Timestamp::from_millis) })
+}

@@ -1,0 +1,110 @@
+//! What the scripts are told: jobs and settlements as arguments.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use goworker::{Job, Settled, Settlement};
+use redis::Cmd;
+
+/// Adds a job, as `accept.lua` reads it.
+pub(super) fn push_job(cmd: &mut Cmd, job: &Job) {
+    cmd.arg(job.id.as_str()).arg(&job.job_type).arg(options(job)).arg(job.to_json());
+}
+
+/// What is not as usual; nothing for most jobs.
+fn options(job: &Job) -> String {
+    let mut options = String::new();
+    if job.priority == 0 && job.run_at.is_none() && job.delay.is_none() && job.expires_at.is_none() {
+        return options;
+    }
+    // Writing to a string does not fail.
+    let _ = write!(options, "{} ", job.priority);
+    let _ = match (job.run_at, job.delay) {
+        (Some(at), _) => write!(options, "@{}", at.as_millis()),
+        (None, Some(delay)) => write!(options, "+{}", delay.get().as_millis()),
+        (None, None) => write!(options, "-"),
+    };
+    let _ = match job.expires_at {
+        Some(at) => write!(options, " {}", at.as_millis()),
+        None => write!(options, " -"),
+    };
+    options
+}
+
+/// Adds settlements, as `settle.lua` reads them. Answers the positions in the order in which the script counts them.
+pub(super) fn push_settlements(cmd: &mut Cmd, settlements: &[Settled]) -> Vec<usize> {
+    let mut order = Vec::with_capacity(settlements.len());
+    let mut seen = HashSet::with_capacity(settlements.len());
+    // Plain ends go in groups, one for each lease; the second of two for one delivery goes after them, to be refused.
+    let (mut plain, mut others) = (Vec::new(), Vec::new());
+    for (position, settled) in settlements.iter().enumerate() {
+        let is_first = seen.insert((settled.token, settled.handle));
+        let is_plain = matches!(&settled.settlement, Settlement::Done { output } if output.json().is_none());
+        if is_first && is_plain { plain.push(position) } else { others.push(position) }
+    }
+    plain.sort_by_key(|&position| settlements[position].token);
+    for group in plain.chunk_by(|&one, &next| settlements[one].token == settlements[next].token) {
+        cmd.arg("done").arg(settlements[group[0]].token.0).arg(group.len());
+        for &position in group {
+            cmd.arg(settlements[position].handle);
+        }
+    }
+    order.append(&mut plain);
+    for &position in &others {
+        push_settlement(cmd, &settlements[position]);
+    }
+    order.append(&mut others);
+    order
+}
+
+fn push_settlement(cmd: &mut Cmd, settled: &Settled) {
+    let Settled { token, handle, attempt, settlement, .. } = settled;
+    let attempt = || attempt.as_ref().map(json).unwrap_or_default();
+    let mut begin = |ending: &str| {
+        cmd.arg(ending).arg(token.0).arg(*handle);
+    };
+    match settlement {
+        Settlement::Done { output } => match output.json() {
+            None => {
+                cmd.arg("done").arg(token.0).arg(1).arg(*handle);
+            }
+            Some(output) => {
+                begin("output");
+                cmd.arg(output);
+            }
+        },
+        Settlement::Retry { after, charged } => {
+            begin("retry");
+            cmd.arg(whole_millis(*after)).arg(u8::from(*charged)).arg(attempt());
+        }
+        Settlement::Dead { failure, handlers } => {
+            begin("dead");
+            cmd.arg(json(failure)).arg(attempt()).arg(handlers.len());
+            for handler in handlers {
+                push_job(cmd, handler);
+            }
+        }
+        Settlement::Cancelled => begin("cancelled"),
+        Settlement::Release => begin("release"),
+    }
+}
+
+/// In milliseconds, and never too early. Delays of millions of years end sooner.
+fn whole_millis(delay: std::time::Duration) -> u64 {
+    const MOST: u128 = 1 << 52;
+    u64::try_from(delay.as_nanos().div_ceil(1_000_000).min(MOST)).unwrap_or_default()
+}
+
+/// Failures and attempts are strings and numbers: they always have a JSON form.
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// Adds jobs, and how many they are.
+pub(super) fn push_jobs(cmd: &mut Cmd, jobs: &[Arc<Job>]) {
+    cmd.arg(jobs.len());
+    for job in jobs {
+        push_job(cmd, job);
+    }
+}

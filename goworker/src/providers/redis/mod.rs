@@ -1,0 +1,307 @@
+//! `redis`: a queue on a Redis server, for many processes on many machines.
+//!
+//! From outside in: this file is the plugin, [`calls`] how scripts are called and repeated, [`script`] and `scripts/` what they do, [`bell`]
+//! how waiting goes without polling, [`server`] the connection. The page `redis-layout.md` describes the keys.
+
+mod bell;
+mod calls;
+mod decode;
+mod encode;
+mod list;
+mod script;
+mod server;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use goworker::{
+    Batch, Cause, Change, Cursor, Demand, Enqueued, Failure, Filter, Ids, Job, JobId, JobRecord, Lease, MAX_BULK, Provider, ProviderError,
+    Queue, QueueStats, Renewal, Settled, Settlement, Setup, Token, provider,
+};
+
+use self::bell::Bell;
+use self::calls::Calls;
+use self::server::{Server, Url};
+
+/// Stores jobs on a Redis or Valkey server, for any number of processes on any number of machines.
+#[provider(queue, since = "0.1.0")]
+pub(super) struct Redis {
+    /// The server, such as `redis://127.0.0.1:6379`.
+    #[config(example = "redis://127.0.0.1:6379")]
+    url: Url,
+    /// The queue's name on the server; the name of this entry if left out.
+    queue: Option<String>,
+    /// What the keys of all queues begin with.
+    #[config(default = "goworker")]
+    namespace: String,
+    #[state]
+    open: Option<Open>,
+}
+
+/// A queue in use.
+#[derive(Debug)]
+struct Open {
+    calls: Arc<Calls>,
+    bell: Bell,
+    owner: String,
+    lease: Duration,
+    ids: Ids,
+}
+
+/// The layout of keys that this program reads and writes.
+const LAYOUT: &str = "1";
+
+impl Provider for Redis {
+    async fn init(&mut self, setup: &Setup) -> anyhow::Result<()> {
+        let queue = self.queue.as_deref().unwrap_or(&setup.name);
+        for (setting, name) in [("queue", queue), ("namespace", &self.namespace)] {
+            if name.is_empty() || name.contains(['{', '}']) {
+                bail!("`{setting}` is `{name}`; it must not be empty and has no `{{` or `}}`, which mean something in the names of keys");
+            }
+        }
+        let prefix = format!("{{{}:{queue}}}:", self.namespace);
+        let owner = format!("{}:{}:{:016x}", host(), std::process::id(), setup.random.bits() & u128::from(u64::MAX));
+        let server = Server::new(&self.url).with_context(|| format!("`{}` cannot be used", self.url))?;
+        let calls = Arc::new(Calls::new(server, prefix, setup.keep, owner.clone()));
+        let mut layout = redis::cmd("GET");
+        layout.arg(calls.key("layout"));
+        let layout: Option<String> = calls.ask(layout).await?;
+        if let Some(layout) = layout.filter(|layout| layout != LAYOUT) {
+            bail!("the queue `{queue}` on {} has the layout {layout}, which another version of goworker has made; this one knows {LAYOUT}", self.url);
+        }
+        calls.server.warn_of_eviction().await;
+        let bell = Bell::new(Arc::clone(&calls), &owner);
+        self.open = Some(Open { calls, bell, owner, lease: setup.lease, ids: setup.ids() });
+        Ok(())
+    }
+
+    async fn fetch(&self, demand: &Demand) -> Result<Batch, ProviderError> {
+        self.open()?.fetch(demand).await
+    }
+
+    async fn ready(&self, demand: &Demand) {
+        // If it was not opened, the fetch that follows says so.
+        if let Ok(open) = self.open() {
+            open.ready(demand).await;
+        }
+    }
+
+    async fn settle(&self, settlements: &[Settled]) -> Result<Vec<usize>, ProviderError> {
+        self.open()?.settle(settlements).await
+    }
+
+    async fn renew(&self, leases: &[Token]) -> Result<Renewal, ProviderError> {
+        let open = self.open()?;
+        let mut call = open.calls.read(&script::RENEW);
+        call.cmd.arg(millis(open.lease));
+        for token in leases {
+            call.cmd.arg(token.0);
+        }
+        let (lost, cancelled): (Vec<u64>, Vec<String>) = call.answer().await?;
+        let cancelled = cancelled.iter().filter_map(|id| id.parse().ok()).collect();
+        Ok(Renewal { lost: lost.into_iter().map(Token).collect(), cancelled })
+    }
+
+    fn selects_by_type(&self) -> bool {
+        true
+    }
+
+    fn keeps_retries(&self) -> bool {
+        true
+    }
+
+    async fn close(&self) -> anyhow::Result<()> {
+        let Some(open) = &self.open else { return Ok(()) };
+        let mut call = open.calls.write(&script::RELEASE);
+        call.cmd.arg(&open.owner);
+        let released: u64 = call.answer().await?;
+        if released > 0 {
+            tracing::info!(released, "jobs were given back");
+        }
+        Ok(())
+    }
+}
+
+impl Queue for Redis {
+    async fn enqueue(&self, jobs: &[Arc<Job>], cursor: Option<&Cursor>) -> Result<Vec<Enqueued>, ProviderError> {
+        if jobs.len() > MAX_BULK {
+            let error = anyhow::anyhow!("{} jobs in one call; at most {MAX_BULK} are taken, so that a call stays short", jobs.len());
+            return Err(ProviderError::Failed(error));
+        }
+        if jobs.is_empty() && cursor.is_none() {
+            return Ok(Vec::new());
+        }
+        let mut call = self.open()?.calls.write(&script::ENQUEUE);
+        match cursor {
+            None => call.cmd.arg("").arg(0).arg("").arg(""),
+            Some(Cursor { name, from, to }) => {
+                call.cmd.arg(name).arg(u8::from(from.is_some())).arg(from.as_deref().unwrap_or_default()).arg(to)
+            }
+        };
+        encode::push_jobs(&mut call.cmd, jobs);
+        let (ended, answer): (String, Option<String>) = call.answer().await?;
+        match (ended.as_str(), answer, cursor) {
+            ("moved", at, Some(cursor)) => Err(ProviderError::CursorMoved { name: cursor.name.clone(), at }),
+            (_, answers, _) => Ok(answers.unwrap_or_default().bytes().map(decode::enqueued).collect()),
+        }
+    }
+
+    async fn cursor(&self, name: &str) -> Result<Option<String>, ProviderError> {
+        let calls = &self.open()?.calls;
+        let mut cmd = redis::cmd("HGET");
+        cmd.arg(calls.key("cursor")).arg(name);
+        calls.ask(cmd).await
+    }
+
+    async fn list(&self, filter: &Filter) -> Result<Vec<JobRecord>, ProviderError> {
+        let open = self.present().await?;
+        list::list(&open.calls, filter, &open.ids).await
+    }
+
+    async fn get(&self, id: &JobId) -> Result<Option<JobRecord>, ProviderError> {
+        let open = self.present().await?;
+        Ok(list::records(&open.calls, &[id.to_string()], true, &open.ids).await?.pop())
+    }
+
+    async fn cancel(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
+        self.change("cancel", ids).await
+    }
+
+    async fn retry(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
+        self.change("retry", ids).await
+    }
+
+    async fn delete(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
+        self.change("delete", ids).await
+    }
+
+    async fn stats(&self) -> Result<QueueStats, ProviderError> {
+        let (flat, oldest): (Vec<redis::Value>, Option<i64>) = match self.present().await?.calls.read(&script::STATS).answer().await? {
+            (flat, oldest) if oldest == redis::Value::BulkString(Vec::new()) => (flat, None),
+            (flat, oldest) => (flat, Some(redis::from_redis_value(oldest).map_err(ProviderError::failed)?)),
+        };
+        decode::stats(&flat, oldest).map_err(ProviderError::Failed)
+    }
+
+    fn is_durable(&self) -> bool {
+        true
+    }
+}
+
+impl Redis {
+    fn open(&self) -> Result<&Open, ProviderError> {
+        self.open.as_ref().ok_or_else(|| ProviderError::Failed(anyhow::anyhow!("the queue on {} was not opened", self.url)))
+    }
+
+    /// The queue, brought up to the present: time alone may have changed what is in it.
+    async fn present(&self) -> Result<&Open, ProviderError> {
+        let open = self.open()?;
+        while open.calls.read(&script::CATCH_UP).answer::<u8>().await? == 1 {}
+        Ok(open)
+    }
+
+    async fn change(&self, wish: &str, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
+        let open = self.present().await?;
+        let mut changes = Vec::with_capacity(ids.len());
+        for page in ids.chunks(MAX_BULK) {
+            let mut call = open.calls.write(&script::CHANGE);
+            call.cmd.arg(wish);
+            for id in page {
+                call.cmd.arg(id.as_str());
+            }
+            let answers: Vec<String> = call.answer().await?;
+            for answer in answers {
+                changes.push(decode::change(&answer).map_err(ProviderError::Failed)?);
+            }
+        }
+        Ok(changes)
+    }
+}
+
+impl Open {
+    async fn fetch(&self, demand: &Demand) -> Result<Batch, ProviderError> {
+        if demand.total() == 0 {
+            return Ok(Batch::empty());
+        }
+        let mut call = self.calls.write(&script::FETCH);
+        call.cmd.arg(millis(self.lease)).arg(&self.owner);
+        match demand {
+            Demand::Any(slots) => {
+                call.cmd.arg(*slots);
+            }
+            Demand::ByType(types) => {
+                call.cmd.arg(-1);
+                for (job_type, slots) in types.iter().filter(|(_, slots)| *slots > 0) {
+                    call.cmd.arg(&**job_type).arg(*slots);
+                }
+            }
+        }
+        let handed: decode::Handed = call.answer().await?;
+        if handed.1.is_empty() {
+            return Ok(Batch::empty());
+        }
+        let token = Token(handed.0);
+        let mut deliveries = Vec::with_capacity(handed.1.len());
+        for delivery in decode::deliveries(handed, &self.ids) {
+            match delivery {
+                Ok(delivery) => deliveries.push(delivery),
+                Err((handle, error)) => self.bury_unreadable(token, handle, &error).await?,
+            }
+        }
+        Ok(Batch { lease: Lease { token, duration: Some(self.lease) }, deliveries, cursor: None })
+    }
+
+    /// A job that cannot be read can never run: it becomes a dead letter, so that it is seen.
+    async fn bury_unreadable(&self, token: Token, handle: u64, error: &anyhow::Error) -> Result<(), ProviderError> {
+        let failure = Failure::new(Cause::Error, format!("the stored job cannot be read: {error:#}"));
+        tracing::error!(%token, handle, "{failure}");
+        let job = Arc::new(Job::new(self.ids.next(), ""));
+        let settlement = Settlement::Dead { failure, handlers: Vec::new() };
+        self.settle(&[Settled { token, handle, job, attempt: None, settlement }]).await.map(|_| ())
+    }
+
+    async fn ready(&self, demand: &Demand) {
+        let mut call = self.calls.read(&script::LOOK);
+        let any = matches!(demand, Demand::Any(_));
+        if let Demand::ByType(types) = demand {
+            for (job_type, _) in types.iter().filter(|(_, slots)| *slots > 0) {
+                call.cmd.arg(&**job_type);
+            }
+        }
+        let Ok((is_ready, next, types)) = call.answer::<(u8, i64, Vec<String>)>().await else {
+            // The fetch that follows tells why.
+            return;
+        };
+        if is_ready == 1 {
+            return;
+        }
+        let rung = self.bell.rung(&types, any);
+        match u64::try_from(next) {
+            // However it ends, there is something to look at.
+            Ok(next) => drop(tokio::time::timeout(Duration::from_millis(next), rung).await),
+            Err(_) => rung.await,
+        }
+    }
+
+    async fn settle(&self, settlements: &[Settled]) -> Result<Vec<usize>, ProviderError> {
+        if settlements.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut call = self.calls.write(&script::SETTLE);
+        let order = encode::push_settlements(&mut call.cmd, settlements);
+        let refused: Vec<usize> = call.answer().await?;
+        let mut refused: Vec<usize> = refused.into_iter().filter_map(|nth| order.get(nth).copied()).collect();
+        refused.sort_unstable();
+        Ok(refused)
+    }
+}
+
+/// This machine, as others know it.
+fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,137 @@
+-- What time alone brings about: leases end, jobs become due or expire, old ones go. In steps, so that no call takes long.
+
+local SHARE = 500 -- the most jobs of each kind in one call
+
+local function lose_leases()
+  local moved = 0
+  while moved < SHARE do
+    local token = call('ZRANGEBYSCORE', prefix .. 'lease', '-inf', int(now), 'LIMIT', 0, 1)[1]
+    if not token then
+      return false
+    end
+    local packed = call('HGET', prefix .. 'batch', token)
+    if packed then
+      local batch = cmsgpack.unpack(packed)
+      for _, id in ipairs(unsettled(token, batch)) do
+        local job = load(id)
+        if job then
+          job.past.crashes = job.past.crashes + 1
+          remember(job)
+          put_back(job)
+          moved = moved + 1
+        end
+      end
+    end
+    close_batch(token)
+  end
+  return true
+end
+
+local function make_due_ready()
+  local due = call('ZRANGEBYSCORE', prefix .. 'due', '-inf', int(now), 'LIMIT', 0, SHARE)
+  for _, of in ipairs(due) do
+    call('ZREM', prefix .. 'due', of)
+    local job = load(id_in(of))
+    if job then
+      count(state_of_waiting(job), job.type, -1)
+      put_ready(job)
+    end
+  end
+  return #due == SHARE
+end
+
+local function expire()
+  local late = call('ZRANGEBYSCORE', prefix .. 'expiring', '-inf', '(' .. int(now), 'LIMIT', 0, SHARE)
+  for _, id in ipairs(late) do
+    local job = load(id)
+    if job then
+      leave_waiting(job, call('ZSCORE', prefix .. 'due', member_of(job)) and 'scheduled' or 'ready')
+      end_as(job, 'expired')
+    else
+      call('ZREM', prefix .. 'expiring', id)
+    end
+  end
+  return #late == SHARE
+end
+
+-- Nothing is left of these jobs.
+local function forget(ids)
+  local past = call('EXISTS', prefix .. 'past') == 1 and call('HMGET', prefix .. 'past', unpack(ids)) or {}
+  for index, text in pairs(past) do
+    if text then
+      call('DEL', prefix .. 'attempts:' .. ids[index])
+    end
+  end
+  call('HDEL', prefix .. 'jobs', unpack(ids))
+  for _, name in ipairs({ 'past', 'output', 'failure' }) do
+    call('HDEL', prefix .. name, unpack(ids))
+  end
+end
+
+local function forget_ended()
+  local key, room = prefix .. 'ended', 2 * SHARE
+  local total = tonumber(call('HGET', prefix .. 'counts', 'ended') or 0)
+  while room > 0 do
+    local packed = call('LINDEX', key, 0)
+    if not packed then
+      return false
+    end
+    local entry = cmsgpack.unpack(packed)
+    local state, at, types, ids = entry[1], entry[2], entry[3], entry[4]
+    local going = now - at > keep.ended.age and #ids or math.min(#ids, total - keep.ended.count)
+    if going <= 0 then
+      return false
+    end
+    going = math.min(going, room)
+    local gone, kept_types, kept_ids = {}, {}, {}
+    local index = 0
+    for pair = 1, #types, 2 do
+      local of_type = math.min(types[pair + 1], going - index)
+      index = index + of_type
+      count(state, types[pair], -of_type)
+      if of_type < types[pair + 1] then
+        kept_types[#kept_types + 1], kept_types[#kept_types + 2] = types[pair], types[pair + 1] - of_type
+      end
+    end
+    for position, id in ipairs(ids) do
+      local list = position <= going and gone or kept_ids
+      list[#list + 1] = id
+    end
+    if #kept_ids == 0 then
+      call('LPOP', key)
+    else
+      call('LSET', key, 0, cmsgpack.pack({ state, at, kept_types, kept_ids }))
+    end
+    call('HINCRBY', prefix .. 'counts', 'ended', -going)
+    forget(gone)
+    total, room = total - going, room - going
+  end
+  return true
+end
+
+local function forget_dead()
+  local key = prefix .. 'dead'
+  for _ = 1, SHARE do
+    local oldest = call('ZRANGE', key, 0, 0, 'WITHSCORES')
+    if not oldest[1] or (call('ZCARD', key) <= keep.dead.count and now - tonumber(oldest[2]) <= keep.dead.age) then
+      return false
+    end
+    call('ZREM', key, oldest[1])
+    local job = load(id_in(oldest[1]))
+    if job then
+      count('dead', job.type, -1)
+      forget({ job.id })
+    end
+  end
+  return true
+end
+
+-- Whether there is more to do.
+local function advance()
+  local more = lose_leases()
+  more = make_due_ready() or more
+  more = expire() or more
+  write_down() -- what has expired counts among what is kept
+  more = forget_ended() or more
+  return forget_dead() or more
+end

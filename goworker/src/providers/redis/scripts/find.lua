@@ -1,0 +1,74 @@
+-- Where a job is, found from its id: the places are asked in turn. What runs is looked for in the batches, as many as there are processes;
+-- what waits in the list of its type has a ticket that is not before that of the list's head; what is in no place is done.
+
+local running -- by id: token
+local function running_in(id)
+  if not running then
+    running = {}
+    local batches = call('HGETALL', prefix .. 'batch')
+    for index = 1, #batches, 2 do
+      for _, held in ipairs(unsettled(batches[index], cmsgpack.unpack(batches[index + 1]))) do
+        running[held] = batches[index]
+      end
+    end
+  end
+  return running[id]
+end
+
+local function is_in_list(job)
+  if not job.listed or is_passed_over(job.type, job.id) then
+    return false
+  end
+  local head = call('LINDEX', prefix .. 'list:' .. job.type, 0)
+  if not head then
+    return false
+  end
+  local record = call('HGET', prefix .. 'jobs', head)
+  local ticket = tonumber(call('HGET', prefix .. 'gone:' .. job.type, head) or nil) or (record and parse(head, record).ticket) or 0
+  return job.ticket >= ticket
+end
+
+-- The state of a job, and the instant that belongs to it: when it is due, its lease is over, or it ended (absent if it is done).
+local function state_of(job)
+  if job.past.state then
+    return job.past.state, job.past.at
+  end
+  local of = member_of(job)
+  local due = call('ZSCORE', prefix .. 'due', of)
+  if due then
+    return 'scheduled', tonumber(due)
+  end
+  if call('ZSCORE', prefix .. 'ready:' .. job.type, of) then
+    return 'ready'
+  end
+  local died = call('ZSCORE', prefix .. 'dead', of)
+  if died then
+    return 'dead', tonumber(died)
+  end
+  local token = running_in(job.id)
+  if token then
+    return 'running', tonumber(call('ZSCORE', prefix .. 'lease', token))
+  end
+  if is_in_list(job) then
+    return 'ready'
+  end
+  return 'done'
+end
+
+-- Goes through what has ended, the newest first, in pages, until `visit` says that it has seen enough.
+local function each_ended(visit)
+  local PAGE = 200
+  local key, last = prefix .. 'ended', -1
+  while true do
+    local page = call('LRANGE', key, last - PAGE + 1, last)
+    for index = #page, 1, -1 do
+      if visit(cmsgpack.unpack(page[index]), last - (#page - index)) then
+        return
+      end
+    end
+    if #page < PAGE then
+      return
+    end
+    last = last - PAGE
+  end
+end

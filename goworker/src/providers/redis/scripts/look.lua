@@ -1,0 +1,22 @@
+-- Whether a job is ready, and if not, in how many ms that may change by time alone (-1: never). Own arguments: types; none means any.
+advance()
+local types = {}
+for index = OWN, #ARGV do
+  types[#types + 1] = ARGV[index]
+end
+if #types == 0 then
+  types = call('HKEYS', prefix .. 'types')
+end
+for _, type in ipairs(types) do
+  if has_ready(type) then
+    return { 1, 0, types }
+  end
+end
+local next
+for _, name in ipairs({ 'due', 'lease' }) do
+  local first = call('ZRANGE', prefix .. name, 0, 0, 'WITHSCORES')[2]
+  if first and (not next or tonumber(first) < next) then
+    next = tonumber(first)
+  end
+end
+return { 0, next and math.max(next - now, 0) or -1, types }

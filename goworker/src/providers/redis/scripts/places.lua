@@ -1,0 +1,233 @@
+-- Where jobs are, and how one comes from place to place. Every script begins with this; the page `redis-layout.md` describes
+-- the keys. A job's state is the place of its id: nothing is written for a job that is handed out, or done, by itself.
+--
+-- KEYS[1]  what all keys of the queue begin with, such as `{goworker:jobs}:`
+-- ARGV     1 lane, 2 turn (see call.lua); 3, 4 and 5, 6 how long (ms) and how many jobs are kept: done, dead; then the script's own
+
+local prefix, call = KEYS[1], redis.call
+local keep = {
+  ended = { age = tonumber(ARGV[3]), count = tonumber(ARGV[4]) },
+  dead = { age = tonumber(ARGV[5]), count = tonumber(ARGV[6]) },
+}
+local OWN = 7 -- where the script's own arguments begin
+local STEP = 60000 -- how many ms of waiting make up for one step of priority
+
+local time = call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+-- Whole numbers up to 2^53 as text.
+local function int(number)
+  return string.format('%.0f', number)
+end
+
+-- Ids in the order of their tickets, for jobs with the same score.
+local function member(ticket, id)
+  return string.format('%016.0f', ticket) .. id
+end
+
+local function id_in(member)
+  return string.sub(member, 17)
+end
+
+local function next_ticket()
+  return call('INCR', prefix .. 'ticket')
+end
+
+-- What is noted during a call, and written once at its end.
+
+local counted, woken, ended = {}, {}, {}
+
+local function count(state, type, by)
+  local field = state .. ' ' .. type
+  counted[field] = (counted[field] or 0) + by
+end
+
+local function list_ended(state, type, id)
+  local entry = ended[state] or { state, now, {}, {} }
+  ended[state] = entry
+  local types, ids = entry[3], entry[4]
+  if types[#types - 1] == type then
+    types[#types] = types[#types] + 1
+  else
+    types[#types + 1], types[#types + 2] = type, 1
+  end
+  ids[#ids + 1] = id
+  count(state, type, 1)
+end
+
+-- Tells who waits for jobs of a type. One token is enough: whoever takes it passes it on if there is more.
+local function wake(type)
+  woken[type] = true
+end
+
+local function write_down()
+  local added = 0
+  for _, entry in pairs(ended) do
+    call('RPUSH', prefix .. 'ended', cmsgpack.pack(entry))
+    added = added + #entry[4]
+  end
+  if added > 0 then
+    call('HINCRBY', prefix .. 'counts', 'ended', added)
+  end
+  for field, by in pairs(counted) do
+    if by ~= 0 then
+      call('HINCRBY', prefix .. 'counts', field, by)
+    end
+  end
+  for type in pairs(woken) do
+    local tokens = prefix .. 'wake:' .. type
+    if call('LLEN', tokens) == 0 then
+      call('RPUSH', tokens, 1)
+    end
+  end
+  counted, woken, ended = {}, {}, {}
+end
+
+-- A job as it was accepted: `TICKET ENQUEUED DUE PRIORITY EXPIRES PLACE LENGTH TYPE`, and its JSON. DUE and EXPIRES may be `-`;
+-- PLACE is `l` if it went to the list of its type, `o` if to another place.
+local function parse(id, record)
+  local ticket, enqueued, due, priority, expires, place, length, at = string.match(record, '^(%d+) (%d+) (%S+) (%S+) (%S+) (%a) (%d+) ()')
+  local job = { id = id, record = record, ticket = tonumber(ticket), enqueued = tonumber(enqueued), priority = tonumber(priority) }
+  job.due = tonumber(due) or job.enqueued
+  job.expires = tonumber(expires)
+  job.listed = place == 'l'
+  job.body = at + tonumber(length)
+  job.type = string.sub(record, at, job.body - 1)
+  return job
+end
+
+-- What went wrong with a job, or differs from how it was accepted: `ATTEMPTS EARLIER CRASHES SCORE TICKET LIFTED STATE AT`. Of its
+-- ATTEMPTS, EARLIER ones count no longer. SCORE and TICKET are its place in the order, LIFTED is `y` if its expiry is. `-` is nothing.
+local function parse_past(text)
+  local past = { attempts = 0, earlier = 0, crashes = 0, lifted = false }
+  if text then
+    local attempts, earlier, crashes, score, ticket, lifted, state, at = string.match(text, '^(%d+) (%d+) (%d+) (%S+) (%S+) (%a) (%S+) (%S+)$')
+    past.attempts, past.earlier, past.crashes = tonumber(attempts), tonumber(earlier), tonumber(crashes)
+    past.score, past.ticket, past.lifted = tonumber(score), tonumber(ticket), lifted == 'y'
+    past.state, past.at = state ~= '-' and state or nil, tonumber(at)
+  end
+  return past
+end
+
+local function remember(job)
+  local past = job.past
+  local text = string.format('%d %d %d %s %s %s %s %s', past.attempts, past.earlier, past.crashes, past.score and int(past.score) or '-',
+    past.ticket and int(past.ticket) or '-', past.lifted and 'y' or 'n', past.state or '-', past.at and int(past.at) or '-')
+  call('HSET', prefix .. 'past', job.id, text)
+end
+
+-- The job with an id, or nothing.
+local function load(id)
+  local record = call('HGET', prefix .. 'jobs', id)
+  if not record then
+    return nil
+  end
+  local job = parse(id, record)
+  job.past = parse_past(call('HGET', prefix .. 'past', id))
+  return job
+end
+
+local function score_of(job)
+  return job.past.score or job.due - job.priority * STEP
+end
+
+local function member_of(job)
+  return member(job.past.ticket or job.ticket, job.id)
+end
+
+-- Ends and expiry
+
+local function watch_expiry(job)
+  if job.expires and not job.past.lifted then
+    call('ZADD', prefix .. 'expiring', int(job.expires), job.id)
+  end
+end
+
+-- Whether someone asked to cancel it while it ran.
+local anyone_asked
+local function is_asked(id)
+  if anyone_asked == nil then
+    anyone_asked = call('EXISTS', prefix .. 'asked') == 1
+  end
+  return anyone_asked and call('SISMEMBER', prefix .. 'asked', id) == 1
+end
+
+-- Ends a job that is in no place any more, other than by death.
+local function end_as(job, state)
+  if is_asked(job.id) then
+    call('SREM', prefix .. 'asked', job.id)
+  end
+  if state ~= 'done' then
+    job.past.state, job.past.at = state, now
+    remember(job)
+  end
+  list_ended(state, job.type, job.id)
+end
+
+-- Waiting places
+
+local function put_ready(job)
+  call('ZADD', prefix .. 'ready:' .. job.type, int(score_of(job)), member_of(job))
+  watch_expiry(job)
+  wake(job.type)
+end
+
+local function state_of_waiting(job)
+  return job.past.ticket and 'retrying' or 'scheduled'
+end
+
+local function put_due(job, due)
+  call('ZADD', prefix .. 'due', int(due), member_of(job))
+  count(state_of_waiting(job), job.type, 1)
+  watch_expiry(job)
+  wake(job.type) -- for its time: who waits may have to wait less
+end
+
+-- Back to where it was before it was handed out.
+local function put_back(job)
+  if is_asked(job.id) then
+    end_as(job, 'cancelled')
+  else
+    put_ready(job)
+  end
+end
+
+-- Takes a waiting job out of its place, wherever that is.
+local function leave_waiting(job, state)
+  local of = member_of(job)
+  if state == 'scheduled' then
+    call('ZREM', prefix .. 'due', of)
+    count(state_of_waiting(job), job.type, -1)
+  elseif call('ZREM', prefix .. 'ready:' .. job.type, of) == 0 then
+    -- In the list, where it cannot be reached: whoever comes upon it there passes it over, once.
+    call('HSET', prefix .. 'gone:' .. job.type, job.id, int(job.ticket))
+  end
+  if job.expires then
+    call('ZREM', prefix .. 'expiring', job.id)
+  end
+end
+
+local function has_ready(type)
+  return call('EXISTS', prefix .. 'ready:' .. type) == 1
+    or call('LLEN', prefix .. 'list:' .. type) > call('HLEN', prefix .. 'gone:' .. type)
+end
+
+-- The ids of a batch that are not settled, with their positions.
+local function unsettled(token, batch)
+  local settled, left = {}, {}
+  for _, position in ipairs(call('SMEMBERS', prefix .. 'settled:' .. token)) do
+    settled[tonumber(position)] = true
+  end
+  for position, id in ipairs(batch[3]) do
+    if not settled[position - 1] then
+      left[#left + 1] = id
+    end
+  end
+  return left
+end
+
+local function close_batch(token)
+  call('HDEL', prefix .. 'batch', token)
+  call('ZREM', prefix .. 'lease', token)
+  call('DEL', prefix .. 'settled:' .. token)
+end

@@ -1,0 +1,30 @@
+-- Jobs as they are now. Own arguments: whether all attempts are wanted (1 or 0), ids. Answers for each that is there: record, past, state,
+-- instant, output, failure, attempts (only the last one, if not all are wanted).
+local all = ARGV[OWN] == '1'
+local answers, undated = {}, {}
+for index = OWN + 1, #ARGV do
+  local id = ARGV[index]
+  local job = load(id)
+  if job then
+    local state, at = state_of(job)
+    local attempts = job.past.attempts > 0 and call('LRANGE', prefix .. 'attempts:' .. id, all and 0 or -1, -1) or {}
+    local past = { job.past.attempts, job.past.earlier, job.past.crashes }
+    local output, failure = call('HGET', prefix .. 'output', id), call('HGET', prefix .. 'failure', id)
+    answers[#answers + 1] = { job.record, past, state, at and int(at) or '', output or '', failure or '', attempts }
+    if state == 'done' then
+      undated[id] = answers[#answers]
+    end
+  end
+end
+if next(undated) then
+  each_ended(function(entry)
+    for _, id in ipairs(entry[4]) do
+      if undated[id] then
+        undated[id][4] = int(entry[2])
+        undated[id] = nil
+      end
+    end
+    return not next(undated)
+  end)
+end
+return answers

@@ -1,0 +1,80 @@
+-- How many jobs there are: answers type, state and number, again and again; and when the oldest ready one became so ('' if none is).
+local found, oldest = {}, nil
+
+local function add(type, state, number)
+  if number > 0 then
+    found[#found + 1], found[#found + 2], found[#found + 3] = type, state, number
+  end
+end
+
+local function older(at)
+  if not oldest or at < oldest then
+    oldest = at
+  end
+end
+
+local counts = call('HGETALL', prefix .. 'counts')
+for index = 1, #counts, 2 do
+  local state, type = string.match(counts[index], '^(%a+) (.*)$')
+  if state then
+    add(type, state, tonumber(counts[index + 1]))
+  end
+end
+
+local types = call('HGETALL', prefix .. 'types')
+for index = 1, #types, 2 do
+  local type, lowest_known = types[index], tonumber(types[index + 1])
+  local list, ordered = prefix .. 'list:' .. type, prefix .. 'ready:' .. type
+  local listed = call('LLEN', list) - call('HLEN', prefix .. 'gone:' .. type)
+  add(type, 'ready', listed + call('ZCARD', ordered))
+  if listed > 0 then
+    local at = 0
+    local head
+    repeat
+      head = call('LINDEX', list, at)
+      at = at + 1
+    until not head or call('HEXISTS', prefix .. 'gone:' .. type, head) == 0
+    local record = head and call('HGET', prefix .. 'jobs', head)
+    if record then
+      older(parse(head, record).due)
+    end
+  end
+  local from, PAGE = 0, 100
+  repeat
+    local page = call('ZRANGE', ordered, from, from + PAGE - 1, 'WITHSCORES')
+    for pair = 1, #page, 2 do
+      local score = tonumber(page[pair + 1])
+      -- No job from here on can have become ready earlier than this.
+      if oldest and oldest <= score + lowest_known * STEP then
+        page = {}
+        break
+      end
+      local job = load(id_in(page[pair]))
+      if job then
+        older(score + job.priority * STEP)
+      end
+    end
+    from = from + PAGE
+  until #page < 2 * PAGE
+end
+
+local running, batches = {}, call('HGETALL', prefix .. 'batch')
+for index = 1, #batches, 2 do
+  local batch = cmsgpack.unpack(batches[index + 1])
+  local settled, position = {}, 0
+  for _, at in ipairs(call('SMEMBERS', prefix .. 'settled:' .. batches[index])) do
+    settled[tonumber(at)] = true
+  end
+  for pair = 1, #batch[2], 2 do
+    for _ = 1, batch[2][pair + 1] do
+      if not settled[position] then
+        running[batch[2][pair]] = (running[batch[2][pair]] or 0) + 1
+      end
+      position = position + 1
+    end
+  end
+end
+for type, number in pairs(running) do
+  add(type, 'running', number)
+end
+return { found, oldest and int(oldest) or '' }
