@@ -4,5 +4,7 @@
 
 pub mod daemon;
 pub mod faulty;
+pub mod leash;
 pub mod mail_server;
+pub mod redis_server;
 pub mod workers;
