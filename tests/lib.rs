@@ -7,4 +7,5 @@ pub mod faulty;
 pub mod leash;
 pub mod mail_server;
 pub mod redis_server;
+pub mod tcp_proxy;
 pub mod workers;
