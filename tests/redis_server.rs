@@ -241,7 +241,7 @@ impl RedisServer {
 
 /// A port that nobody has now: below those that systems give to outgoing connections, and so that 10,000 more, where a
 /// node of a cluster talks to the others, is below them too.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     loop {
         let port = fastrand::u16(12_000..22_000);
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {

@@ -16,6 +16,7 @@ mod new;
 mod parts;
 mod pipelines;
 mod planted_faults;
+mod redis_groups;
 mod redis_servers;
 mod tcp_proxy;
 
