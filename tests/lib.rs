@@ -1,8 +1,14 @@
-//! The harness of the tests: workers that do as they are told, and the binary as a child process.
+//! The harness of the tests: workers that do as they are told, the binary as a child process, real Redis servers, and a bad
+//! network before them.
 
 #![allow(clippy::unwrap_used, reason = "a harness is test code: what goes wrong in it fails the test")]
 
 pub mod daemon;
 pub mod faulty;
+pub mod leash;
 pub mod mail_server;
+pub mod redis_cluster;
+pub mod redis_sentinel;
+pub mod redis_server;
+pub mod tcp_proxy;
 pub mod workers;

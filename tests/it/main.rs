@@ -16,6 +16,9 @@ mod new;
 mod parts;
 mod pipelines;
 mod planted_faults;
+mod redis_groups;
+mod redis_servers;
+mod tcp_proxy;
 
 /// goworker with the tests' own workers.
 const BINARY: &str = env!("CARGO_BIN_EXE_goworker-under-test");
