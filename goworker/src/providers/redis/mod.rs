@@ -177,10 +177,7 @@ impl Queue for Redis {
     }
 
     async fn stats(&self) -> Result<QueueStats, ProviderError> {
-        let (flat, oldest): (Vec<redis::Value>, Option<i64>) = match self.present().await?.calls.read(&script::STATS).answer().await? {
-            (flat, oldest) if oldest == redis::Value::BulkString(Vec::new()) => (flat, None),
-            (flat, oldest) => (flat, Some(redis::from_redis_value(oldest).map_err(ProviderError::failed)?)),
-        };
+        let (flat, oldest): (Vec<redis::Value>, Option<i64>) = self.present().await?.calls.read(&script::STATS).answer().await?;
         decode::stats(&flat, oldest).map_err(ProviderError::Failed)
     }
 

@@ -133,5 +133,7 @@ local function advance()
   more = expire() or more
   write_down() -- what has expired counts among what is kept
   more = forget_ended() or more
-  return forget_dead() or more
+  more = forget_dead() or more
+  write_down()
+  return more
 end

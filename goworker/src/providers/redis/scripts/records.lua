@@ -10,7 +10,7 @@ for index = OWN + 1, #ARGV do
     local attempts = job.past.attempts > 0 and call('LRANGE', prefix .. 'attempts:' .. id, all and 0 or -1, -1) or {}
     local past = { job.past.attempts, job.past.earlier, job.past.crashes }
     local output, failure = call('HGET', prefix .. 'output', id), call('HGET', prefix .. 'failure', id)
-    answers[#answers + 1] = { job.record, past, state, at and int(at) or '', output or '', failure or '', attempts }
+    answers[#answers + 1] = { job.record, past, state, at and int(at) or false, output or '', failure or '', attempts }
     if state == 'done' then
       undated[id] = answers[#answers]
     end

@@ -47,10 +47,17 @@ local function settle(token, position)
   return id
 end
 
+local function are_all(positions, batch)
+  local most = 0
+  for _, position in ipairs(positions) do
+    most = math.max(most, position + 1)
+  end
+  return #positions == #batch[3] and most == #batch[3]
+end
+
 local function settle_done(token, positions)
   local batch = batch_of(token)
-  local key = prefix .. 'settled:' .. token
-  if batch and #positions == #batch[3] and call('EXISTS', key) == 0 then
+  if batch and are_all(positions, batch) and call('EXISTS', prefix .. 'settled:' .. token) == 0 then
     -- The whole batch at once, which is the ordinary case: nothing is done job by job.
     number = number + #positions
     batches[token] = false

@@ -1,4 +1,4 @@
--- How many jobs there are: answers type, state and number, again and again; and when the oldest ready one became so ('' if none is).
+-- How many jobs there are: answers type, state and number, again and again; and when the oldest ready one became so (nothing if none is).
 local found, oldest = {}, nil
 
 local function add(type, state, number)
@@ -77,4 +77,4 @@ end
 for type, number in pairs(running) do
   add(type, 'running', number)
 end
-return { found, oldest and int(oldest) or '' }
+return { found, oldest and int(oldest) or false }
