@@ -78,10 +78,3 @@ pub mod __private {
     pub use crate::settings::{AsSetting, Field, Reader, Settings};
     pub use crate::worker::{Context, Worker};
 }
-
-/// The snippets of the pages for users, which are run as tests.
-#[cfg(doctest)]
-mod pages {
-    #[doc = include_str!("../docs/test-a-pipeline.md")]
-    mod test_a_pipeline {}
-}

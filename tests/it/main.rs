@@ -13,6 +13,7 @@ mod examples;
 mod lua;
 mod manager;
 mod new;
+mod pages;
 mod parts;
 mod pipelines;
 mod planted_faults;

@@ -52,3 +52,26 @@ async fn count(
 fn main() -> std::process::ExitCode {
     goworker::cli::main()
 }
+
+#[cfg(test)]
+mod tests {
+    use goworker::testing::Pipeline;
+    use insta::assert_snapshot;
+
+    #[test]
+    fn texts_are_turned_around_and_counted() {
+        let mut texts = Pipeline::load("texts.ron");
+        texts.feed(r#"{"type": "reverse", "params": "drawer"}"#);
+        texts.feed(r#"{"type": "count", "params": {"file": "no/such/file.txt"}}"#);
+        assert_snapshot!(texts.run(), @r#"
+        t+0.000s  jobs     accepted   reverse #1
+        t+0.000s  jobs     accepted   count #2
+        t+0.000s  jobs     delivered  reverse #1
+        t+0.000s  jobs     delivered  count #2
+        t+0.000s  reverse  attempt 1  reverse #1  done "reward"
+        t+0.000s  count    attempt 1  count #2    again in 100ms: ././no/such/file.txt cannot be read: No such file or directory (os error 2)
+        t+0.100s  jobs     delivered  count #2
+        t+0.100s  count    attempt 2  count #2    dead: ././no/such/file.txt cannot be read: No such file or directory (os error 2)
+        "#);
+    }
+}
