@@ -119,6 +119,7 @@ struct Bulk<'a, P> {
 struct Tally {
     created: u64,
     existed: u64,
+    held: u64,
     conflicts: u64,
 }
 
@@ -182,7 +183,7 @@ impl<P: FnMut(&str) -> Result<(), Fault>> Bulk<'_, P> {
             self.note(&batch, &answers)?;
         }
         self.progress.set_position(batch.position);
-        self.progress.set_message(jobs(self.tally.created + self.tally.existed));
+        self.progress.set_message(jobs(self.tally.created + self.tally.existed + self.tally.held));
         match batch.bad {
             Some((number, reason)) => Err(self.stopped(Fault::Failed(format!("{}:{number}:{reason}", self.name)), number)),
             None => Ok(()),
@@ -195,6 +196,13 @@ impl<P: FnMut(&str) -> Result<(), Fault>> Bulk<'_, P> {
             match answer {
                 Enqueued::Created => self.tally.created += 1,
                 Enqueued::Exists => self.tally.existed += 1,
+                Enqueued::Held(holder) => {
+                    // Its line in the output is the job that does what it would have done.
+                    self.tally.held += 1;
+                    ids.push_str(holder.as_str());
+                    ids.push('\n');
+                    continue;
+                }
                 Enqueued::Conflict => {
                     self.tally.conflicts += 1;
                     let message = format!("{}:{number}: another job has the id `{}`; this one was not enqueued", self.name, job.id);
@@ -237,6 +245,9 @@ impl Tally {
         let mut text = format!("{} enqueued into `{queue}`", jobs(self.created));
         if self.existed > 0 {
             text += &format!(", {} there already", jobs(self.existed));
+        }
+        if self.held > 0 {
+            text += &format!(", {} not needed: others hold the keys", jobs(self.held));
         }
         if self.conflicts > 0 {
             text += &format!(", {} refused", jobs(self.conflicts));
@@ -373,8 +384,11 @@ mod tests {
 
     #[test]
     fn a_tally_tells_only_what_there_was() {
-        let told = |created, existed, conflicts| Tally { created, existed, conflicts }.told("jobs");
-        assert_eq!(told(1, 0, 0), "1 job enqueued into `jobs`");
-        assert_eq!(told(0, 2, 1), "0 jobs enqueued into `jobs`, 2 jobs there already, 1 job refused");
+        let told = |created, existed, held, conflicts| Tally { created, existed, held, conflicts }.told("jobs");
+        assert_eq!(told(1, 0, 0, 0), "1 job enqueued into `jobs`");
+        assert_eq!(
+            told(0, 2, 1, 1),
+            "0 jobs enqueued into `jobs`, 2 jobs there already, 1 job not needed: others hold the keys, 1 job refused"
+        );
     }
 }

@@ -112,7 +112,11 @@ pub(super) trait Answer {
 impl Answer for Vec<Enqueued> {
     fn text(&self) -> String {
         let of = |kind| self.iter().filter(|answer| **answer == kind).count();
-        format!("{} created, {} existed, {} refused", of(Enqueued::Created), of(Enqueued::Exists), of(Enqueued::Conflict))
+        let held: String = self
+            .iter()
+            .filter_map(|answer| if let Enqueued::Held(id) = answer { Some(format!(", key held by {id}")) } else { None })
+            .collect();
+        format!("{} created, {} existed, {} refused{held}", of(Enqueued::Created), of(Enqueued::Exists), of(Enqueued::Conflict))
     }
 }
 
