@@ -68,6 +68,10 @@ fn one_job(job: &Job) -> String {
     if let Some(expires) = job.expires_at {
         text += &format!(" expiring at {expires}");
     }
+    if let (Some(unique), Some(key)) = (&job.unique, job.unique_key()) {
+        let window = unique.window.map(|window| format!(" for {window}")).unwrap_or_default();
+        text += &format!(" unique by {}{window}", key.get(..12).unwrap_or(&key));
+    }
     text
 }
 
