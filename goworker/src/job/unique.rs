@@ -1,5 +1,7 @@
 //! Which jobs count as the same, by a key that only one of them holds at a time.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -44,9 +46,35 @@ fn is_default(mode: &UniqueMode) -> bool {
     *mode == UniqueMode::default()
 }
 
+impl UniqueMode {
+    /// All modes.
+    pub const ALL: [UniqueMode; 1] = [UniqueMode::Reject];
+
+    /// The mode's name, as in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            UniqueMode::Reject => "reject",
+        }
+    }
+}
+
+impl FromStr for UniqueMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        UniqueMode::ALL.into_iter().find(|mode| mode.as_str() == text).ok_or_else(|| {
+            let known = UniqueMode::ALL.map(UniqueMode::as_str);
+            format!("`{text}` is not a mode; there is {}", known.join(", "))
+        })
+    }
+}
+
 impl Unique {
     /// Refuses a key that is none.
-    pub(super) fn check(&self) -> Result<(), JobError> {
+    ///
+    /// # Errors
+    /// If it is empty or too long.
+    pub(crate) fn check(&self) -> Result<(), JobError> {
         let Some(key) = &self.key else { return Ok(()) };
         match key.chars().count() {
             1..=MAX_KEY => Ok(()),

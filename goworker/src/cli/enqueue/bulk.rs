@@ -9,6 +9,7 @@ use std::sync::Arc;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::mpsc;
 
+use super::answers::Answers;
 use super::{ParamsCheck, Warnings};
 use crate::cli::fault::Fault;
 use crate::cli::{escape, terminal};
@@ -72,10 +73,24 @@ impl fmt::Display for BadLine {
 }
 
 /// Puts all jobs of the source into the queue, in order, and prints their ids. Stops at a line that is no job.
-pub(super) async fn enqueue(source: Source, queue: &OpenQueue, warnings: Warnings, params: ParamsCheck) -> Result<(), Fault> {
+pub(super) async fn enqueue(
+    source: Source,
+    queue: &OpenQueue,
+    warnings: Warnings,
+    params: ParamsCheck,
+    answers: Answers,
+) -> Result<(), Fault> {
     let progress = progress(source.length);
-    let mut bulk =
-        Bulk { name: source.name.clone(), queue, warnings, params, progress, tally: Tally::default(), print: Some(terminal::print) };
+    let mut bulk = Bulk {
+        name: source.name.clone(),
+        queue,
+        warnings,
+        params,
+        progress,
+        answers,
+        tally: Tally::default(),
+        print: Some(terminal::print_json),
+    };
     bulk.take_all(source.reader).await?;
     bulk.finish()
 }
@@ -110,6 +125,7 @@ struct Bulk<'a, P> {
     warnings: Warnings,
     params: ParamsCheck,
     progress: ProgressBar,
+    answers: Answers,
     tally: Tally,
     /// Prints ids; gone when nobody reads them any more.
     print: Option<P>,
@@ -196,22 +212,14 @@ impl<P: FnMut(&str) -> Result<(), Fault>> Bulk<'_, P> {
             match answer {
                 Enqueued::Created => self.tally.created += 1,
                 Enqueued::Exists => self.tally.existed += 1,
-                Enqueued::Held(holder) => {
-                    // Its line in the output is the job that does what it would have done.
-                    self.tally.held += 1;
-                    ids.push_str(holder.as_str());
-                    ids.push('\n');
-                    continue;
-                }
+                Enqueued::Held(_) => self.tally.held += 1,
                 Enqueued::Conflict => {
                     self.tally.conflicts += 1;
                     let message = format!("{}:{number}: another job has the id `{}`; this one was not enqueued", self.name, job.id);
                     self.progress.suspend(|| terminal::error(&message));
-                    continue;
                 }
             }
-            ids.push_str(job.id.as_str());
-            ids.push('\n');
+            self.answers.add(&mut ids, &job.id, answer);
         }
         match self.print.as_mut().map(|print| print(&ids)) {
             // Who no longer reads the ids still wants the jobs enqueued.
@@ -281,6 +289,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::cli::Format;
     use crate::config::{Config, Source};
     use crate::registry::Registry;
 
@@ -332,6 +341,7 @@ mod tests {
             warnings,
             params: super::super::params::tests::check(),
             progress: ProgressBar::hidden(),
+            answers: Answers(Format::Text),
             tally: Tally::default(),
             print: Some(print),
         };
