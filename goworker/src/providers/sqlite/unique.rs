@@ -99,3 +99,71 @@ impl Store {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use rusqlite::Connection;
+
+    use super::super::file::OpenFile;
+    use super::super::schema::{STEPS, migrate};
+    use super::*;
+    use crate::clock::Clock;
+    use crate::provider::{Bound, Keep, Setup};
+    use crate::queue::Enqueued;
+
+    fn unique(id: &str, more: &str) -> Arc<Job> {
+        let text = format!(r#"{{"id":"{id}","type":"work","unique":{{{more}}}}}"#);
+        Arc::new(Job::parse(text.as_bytes(), &Ids::system()).unwrap().job)
+    }
+
+    fn open(setup: &Setup) -> OpenFile {
+        OpenFile::open(setup.base.join("jobs.db"), setup).unwrap().unwrap()
+    }
+
+    fn keys(folder: &Path) -> Vec<(String, Option<i64>)> {
+        let conn = Connection::open(folder.join("jobs.db")).unwrap();
+        let mut select = conn.prepare("SELECT key, seq FROM unique_key ORDER BY key").unwrap();
+        select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().collect::<Result<_>>().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_file_from_before_there_were_keys_is_taken_over_and_its_jobs_hold_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut old = Connection::open(folder.path().join("jobs.db")).unwrap();
+        migrate(&mut old, &STEPS[..1]).unwrap();
+        let body = unique("old", "").to_json();
+        old.execute("INSERT INTO job(id, type, prio, queued, due, body) VALUES('old', 'work', 0, 1, 1, ?1)", [&body]).unwrap();
+        old.execute_batch("INSERT INTO ready(type, score, seq, prio) VALUES('work', 1, 1, 0)").unwrap();
+        drop(old);
+        let file = open(&Setup::new("jobs", folder.path()));
+        let calls = [unique("old", ""), unique("a", ""), unique("b", "")];
+        let answers = [Enqueued::Exists, Enqueued::Created, Enqueued::Held("a".parse().unwrap())];
+        assert_eq!(file.enqueue(&calls, None).await.unwrap(), answers);
+        file.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn keys_go_with_their_jobs_and_windows_when_they_are_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let keep = Keep { done: Bound { age: Duration::from_secs(60), count: 100 }, ..Keep::default() };
+        let clock = Clock::stopped_at(Timestamp::from_millis(1_000_000));
+        let file = open(&Setup { keep, clock: clock.clone(), ..Setup::new("jobs", folder.path()) });
+        let jobs = [unique("a", r#""key":"k""#), unique("b", r#""key":"l","window":"1h""#)];
+        file.enqueue(&jobs, None).await.unwrap();
+        let ids: Vec<JobId> = jobs.iter().map(|job| job.id.clone()).collect();
+        file.change(super::super::change::Wish::Cancel, &ids).await.unwrap();
+        assert_eq!(keys(folder.path()), [("key:k".into(), Some(1)), ("key:l".into(), Some(2))]);
+        for (millis, left) in [(61_000, vec![("key:l".to_owned(), None)]), (3_600_000, vec![])] {
+            clock.shift(millis);
+            // Twice, because a step does only so much.
+            file.step(|_| Ok(())).await.unwrap();
+            file.step(|_| Ok(())).await.unwrap();
+            assert_eq!(keys(folder.path()), left);
+        }
+        file.close().await.unwrap();
+    }
+}

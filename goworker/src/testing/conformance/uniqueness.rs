@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::cases;
 use super::subject::{Subject, dead, done, id, job, jobs, retry};
-use super::trial::{Trial, Verdict, expect};
+use super::trial::{Trial, Verdict, claim, expect};
 use crate::job::{Job, Params, Unique};
 use crate::outcome::Settlement;
 use crate::provider::Bound;
@@ -24,6 +24,7 @@ cases![
     a_key_is_free_when_its_job_is_deleted,
     deleting_one_that_held_a_key_before_frees_nothing,
     a_window_outlives_its_job,
+    a_key_is_free_once_its_window_is_over,
     a_window_outlives_the_record_of_its_job,
     a_job_that_goes_on_holds_its_key_beyond_the_window,
     a_window_ends_with_a_deletion,
@@ -166,6 +167,18 @@ async fn a_window_outlives_its_job(mut trial: Trial) -> Verdict {
     trial.later(Duration::from_millis(1))?;
     queue.accept([windowed("b")]).await?;
     expect_held(&queue, unique("c"), "b").await
+}
+
+async fn a_key_is_free_once_its_window_is_over(trial: Trial) -> Verdict {
+    const BRIEF: Duration = Duration::from_millis(400);
+    let queue = trial.open().await?;
+    let since = trial.now();
+    queue.accept([with("a", Unique { key: Some("k".into()), window: Some(Dur(BRIEF)), ..Unique::default() })]).await?;
+    queue.cancel(&[id("a")]).await?;
+    let next = [Arc::new(unique("b"))];
+    let created = async || Ok(queue.enqueue(&next, None).await? == [Enqueued::Created]);
+    queue.eventually("a job with the key is created", created).await?;
+    claim("the key was held for as long as the window", trial.has_passed(BRIEF, since))
 }
 
 async fn a_window_outlives_the_record_of_its_job(mut trial: Trial) -> Verdict {
