@@ -249,7 +249,7 @@ impl Queue for Faulty {
                 match answer {
                     Enqueued::Created => _ = priorities.insert(key, job.priority),
                     Enqueued::Exists if priorities.get(&key) != Some(&job.priority) => *answer = Enqueued::Conflict,
-                    Enqueued::Exists | Enqueued::Conflict => {}
+                    Enqueued::Exists | Enqueued::Conflict | Enqueued::Held(_) => {}
                 }
             }
         }

@@ -36,7 +36,7 @@ mod workers;
 
 pub use client::Client;
 pub use clock::{Clock, ForeignWork, Random, Timestamp};
-pub use job::{Ids, Job, JobBuilder, JobError, JobId, Params, Parsed, Unique};
+pub use job::{Ids, Job, JobBuilder, JobError, JobId, Params, Parsed, Unique, UniqueMode};
 pub use macros::{provider, worker};
 pub use outcome::{Attempt, Cause, Failure, FailureHandler, Outcome, Output, Rules, Settlement, WorkError, WorkResult, decide};
 pub use plugin::{AnyProvider, AnyQueue, AnyWorker, Plugin, ProviderHandle, QueueHandle, WorkerHandle};

@@ -25,6 +25,10 @@ pub const MAX_BULK: usize = 1_000;
 
 /// A provider that stores jobs. A struct becomes one by `#[provider(queue)]`.
 ///
+/// A job that is [unique](Job::unique) holds its key from its acceptance until it has ended, and at least until its
+/// [window](Job::unique_until) is over, even if `keep` has forgotten it by then. Deleting it by hand frees the key at
+/// once. Who holds a key follows from what is stored: no end and no crash can leave one behind.
+///
 /// Every change of a job's state is a compare-and-set on (job, state, token), in one atomic step. The conformance
 /// suite in [`testing`](crate::testing) (feature `testing`) runs the whole contract against any implementation.
 ///
@@ -37,8 +41,8 @@ pub const MAX_BULK: usize = 1_000;
 pub trait Queue: Provider {
     /// Accepts jobs, all or none: when it returns, they are stored as durably as the queue can.
     ///
-    /// An id that exists creates nothing and answers [`Enqueued::Exists`]; with other content [`Enqueued::Conflict`].
-    /// At most [`MAX_BULK`] jobs. With a cursor, the step is done only if it stands where `from` says.
+    /// An id that exists creates nothing and answers [`Enqueued::Exists`]; with other content [`Enqueued::Conflict`]. A new
+    /// job whose [key](Job::unique_key) another one holds creates nothing and answers [`Enqueued::Held`]. At most [`MAX_BULK`] jobs. With a cursor, the step is done only if it stands where `from` says.
     ///
     /// # Errors
     /// When nothing was stored: the store cannot accept, the cursor has moved, or there are too many jobs.
@@ -90,7 +94,8 @@ pub trait Queue: Provider {
     /// When the store cannot be written.
     fn cancel(&self, ids: &[JobId]) -> impl Future<Output = Result<Vec<Change>, ProviderError>> + Send;
 
-    /// Makes jobs that have ended ready again, with their attempts and crashes counted anew. `attempts` stay listed.
+    /// Makes jobs that have ended ready again, with their attempts and crashes counted anew. `attempts` stay listed. One
+    /// whose key another job holds by now stays as it is: [`Change::Held`].
     ///
     /// # Errors
     /// When the store cannot be written.
@@ -113,7 +118,7 @@ pub trait Queue: Provider {
 }
 
 /// What became of a job that was enqueued.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Enqueued {
     /// It is stored.
     Created,
@@ -121,6 +126,8 @@ pub enum Enqueued {
     Exists,
     /// Another job has its id; nothing was created.
     Conflict,
+    /// This job holds its key; nothing was created.
+    Held(JobId),
 }
 
 /// Where a job is in its life.
@@ -223,7 +230,7 @@ pub struct JobRecord {
 }
 
 /// What became of a wish to cancel, retry or delete a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// It is so now.
     Changed,
@@ -231,6 +238,8 @@ pub enum Change {
     Requested,
     /// Its state does not allow it.
     Refused(State),
+    /// It is not to be run again now, because this job holds its key.
+    Held(JobId),
     /// There is no such job.
     Absent,
 }

@@ -171,7 +171,8 @@ impl Context {
         self.log(tracing::Level::INFO, &format!("{percent}% {message}"));
     }
 
-    /// Puts a job into the named queue, or the only one; answers its id once it is accepted durably.
+    /// Puts a job into the named queue, or the only one; answers its id once it is accepted durably, or
+    /// the id of the job that holds its key.
     ///
     /// # Errors
     /// When the queue is unknown, several are there and none is named, or it cannot accept.

@@ -25,10 +25,10 @@ fn the_suite_finds_a_settlement_without_token_check() {
     ");
     insta::assert_snapshot!(report.broken[1].what, @r"
     at step 5: settlements refused: the queue says [], the model [0]
-       1  t+0.000s  process 1 enqueues j0 type other: 1 created, 0 existed, 0 refused
+       1  t+0.000s  process 1 enqueues j0: 1 created, 0 existed, 0 refused
        2  t+0.000s  process 1 fetches 1 of any type: 1 jobs under lease 1: j0
-       3  t+0.000s  process 1 settles j0 of lease 1 released: none refused
-       4  t+0.000s  process 1 fetches 1 of any type: 1 jobs under lease 2: j0
+       3  t+0.000s  process 1 settles j0 of lease 1 snoozed for 0ns: none refused
+       4  t+0.000s  process 1 fetches 2 of any type: 1 jobs under lease 2: j0
        5  t+0.000s  process 1 settles j0 of lease 1 done: none refused
     ");
 }
@@ -43,6 +43,7 @@ fn the_suite_finds_a_retry_that_loses_its_delay() {
     a deleted job is forgotten
     the list is filtered and shows the newest first
     the statistics are those of the list
+    a key is held while its job waits for another attempt
     I7 order: jobs are handed out in time, in order, and no more than were asked for
     ");
 }
@@ -99,6 +100,8 @@ fn the_suite_finds_a_queue_that_only_says_it_is_durable() {
     a close releases running jobs and counts nothing
     tokens grow across a restart
     a settlement from before a restart is refused
+    keys are held over a crash and free when their job has ended
+    two processes see one holder of a key
     I1 conservation: every accepted job is kept whole, in exactly one place
     ");
 }
@@ -118,6 +121,10 @@ fn a_queue_with_a_clock_of_its_own_passes_what_can_be_told() {
     waiting makes up for priority
     at the instant of its expiry a job may still be started
     a release is ready even if the clock was set back
+    a window outlives its job
+    a window outlives the record of its job
+    a job that goes on holds its key beyond the window
+    a job that expires frees its key
     ") };
     }
 }

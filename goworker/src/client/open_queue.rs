@@ -42,18 +42,18 @@ impl OpenQueue {
 
     /// Puts a job into the queue; answers its id once it is stored, as durably as the queue can.
     ///
-    /// The same job with the same id is stored once: enqueueing it again changes nothing, and answers its id.
+    /// The same job with the same id is stored once: enqueueing it again changes nothing, and answers its id. If it is to
+    /// be unique and another job holds its key, nothing is stored, and the id of that job is answered.
     ///
     /// # Errors
     /// When the job is not one, the queue has another with its id, or the store cannot accept it. After an error of the
     /// store it may have been stored all the same; with an id of its own it can safely be enqueued again.
     pub async fn enqueue(&self, job: impl Into<JobBuilder>) -> Result<JobId, ClientError> {
         let job = Arc::new(job.into().build(&self.ids)?);
-        self.accept(std::slice::from_ref(&job)).await?;
-        Ok(job.id.clone())
+        self.accept_one(&job).await
     }
 
-    /// Puts jobs into the queue, in order; answers their ids once all are stored. Each thousand is one step: stored as a
+    /// Puts jobs into the queue, in order; answers their ids, as [`enqueue`](OpenQueue::enqueue) does, once all are stored. Each thousand is one step: stored as a
     /// whole or not at all.
     ///
     /// # Errors
@@ -64,26 +64,34 @@ impl OpenQueue {
             job.into().build(&self.ids).map(Arc::new).map_err(|error| error.under(&format!("jobs[{position}]")))
         };
         let jobs = jobs.into_iter().enumerate().map(build).collect::<Result<Vec<Arc<Job>>, _>>()?;
-        let mut conflicts = Vec::new();
+        let (mut ids, mut conflicts) = (Vec::with_capacity(jobs.len()), Vec::new());
         for chunk in jobs.chunks(MAX_BULK) {
-            match self.accept(chunk).await {
-                Err(ClientError::Conflict { ids, .. }) => conflicts.extend(ids),
-                accepted => accepted?,
+            for answer in self.accept(chunk).await? {
+                match answer {
+                    Ok(id) => ids.push(id),
+                    Err(id) => conflicts.push(id),
+                }
             }
         }
-        if conflicts.is_empty() {
-            Ok(jobs.iter().map(|job| job.id.clone()).collect())
-        } else {
-            Err(ClientError::Conflict { queue: self.name.clone(), ids: conflicts })
-        }
+        if conflicts.is_empty() { Ok(ids) } else { Err(self.conflict(conflicts)) }
     }
 
-    /// Stores what fits into one step of the queue.
-    pub(crate) async fn accept(&self, jobs: &[Arc<Job>]) -> Result<(), ClientError> {
+    /// Stores one job; answers the id under which it is, or that of the job that holds its key.
+    pub(crate) async fn accept_one(&self, job: &Arc<Job>) -> Result<JobId, ClientError> {
+        let answer = self.accept(std::slice::from_ref(job)).await?.into_iter().next();
+        answer.unwrap_or_else(|| Err(job.id.clone())).map_err(|id| self.conflict(vec![id]))
+    }
+
+    /// Stores what fits into one step of the queue; answers for each job the id under which it is, or the one that
+    /// another has.
+    async fn accept(&self, jobs: &[Arc<Job>]) -> Result<Vec<Result<JobId, JobId>>, ClientError> {
         let answers = self.handle.enqueue(jobs, None).await.map_err(self.store_error())?;
-        let refused = jobs.iter().zip(answers).filter(|(_, answer)| *answer == Enqueued::Conflict);
-        let ids: Vec<JobId> = refused.map(|(job, _)| job.id.clone()).collect();
-        if ids.is_empty() { Ok(()) } else { Err(ClientError::Conflict { queue: self.name.clone(), ids }) }
+        let id = |(job, answer): (&Arc<Job>, Enqueued)| match answer {
+            Enqueued::Created | Enqueued::Exists => Ok(job.id.clone()),
+            Enqueued::Held(holder) => Ok(holder),
+            Enqueued::Conflict => Err(job.id.clone()),
+        };
+        Ok(jobs.iter().zip(answers).map(id).collect())
     }
 
     /// Waits until the job has ended, but not longer than `at_most`; answers its output.
@@ -159,6 +167,10 @@ impl OpenQueue {
     /// When the store cannot be read.
     pub async fn stats(&self) -> Result<QueueStats, ClientError> {
         self.handle.stats().await.map_err(self.store_error())
+    }
+
+    fn conflict(&self, ids: Vec<JobId>) -> ClientError {
+        ClientError::Conflict { queue: self.name.clone(), ids }
     }
 
     fn store_error(&self) -> impl FnOnce(ProviderError) -> ClientError {

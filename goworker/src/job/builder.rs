@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::wire::Wire;
-use super::{Ids, Job, JobError, Params};
+use super::{Ids, Job, JobError, Params, Unique};
 use crate::clock::Timestamp;
 
 /// A job that is being described; begun with [`Job::of`].
@@ -86,6 +86,12 @@ impl JobBuilder {
         self
     }
 
+    /// Not to be accepted while another job holds its key: `Unique::default()` if type, name and params are the key.
+    pub fn unique(mut self, unique: Unique) -> Self {
+        self.wire.unique = Some(unique);
+        self
+    }
+
     /// Whether its output is kept: `cli` keeps it only if asked to, others unless told not to.
     pub fn capture_output(mut self, capture: bool) -> Self {
         self.wire.capture_output = Some(capture);
@@ -150,6 +156,7 @@ mod tests {
             Job::of("lua").id("a b"),
             Job::of("lua").params(BTreeMap::from([((1, 2), 3)])),
             Job::of("lua").priority(101),
+            Job::of("lua").unique(Unique { key: Some(String::new()), ..Unique::default() }),
             Job::of("lua").delay(Duration::from_secs(1)).run_at(Timestamp::from_millis(0)),
         ];
         let told: Vec<String> = faulty.map(|job| job.build(&Ids::system()).unwrap_err().to_string()).into();

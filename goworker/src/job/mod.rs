@@ -10,12 +10,13 @@
 
 mod builder;
 mod id;
+mod unique;
 mod wire;
 
 use std::fmt;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -26,6 +27,7 @@ use wire::Wire;
 
 pub use builder::JobBuilder;
 pub use id::{Ids, JobId};
+pub use unique::{Unique, UniqueMode};
 
 /// What to do. The order of the fields is the order on the wire.
 ///
@@ -80,17 +82,6 @@ pub struct Job {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
 fn is_zero(priority: &i8) -> bool {
     *priority == 0
-}
-
-/// Which jobs count as the same, and for how long.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Unique {
-    /// Jobs with this key are the same job.
-    pub key: String,
-    /// For how long the key is held; until the job has ended if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub window: Option<Dur>,
 }
 
 /// A job as it was read, and what deserves a warning: fields that the format does not know.
@@ -268,6 +259,8 @@ impl PartialEq for Params {
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
+
     use super::*;
     use crate::clock::{Clock, Random};
 

@@ -47,6 +47,7 @@ impl Wire {
         if !(-100..=100).contains(&priority) {
             return Err(JobError::at("priority", format!("{priority} is out of range; -100 to 100 is allowed")));
         }
+        self.unique.as_ref().map_or(Ok(()), Unique::check)?;
         let mut meta = self.meta.unwrap_or_default();
         let mut unknown = Vec::with_capacity(self.unknown.len());
         for (field, value) in self.unknown {

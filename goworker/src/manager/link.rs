@@ -88,7 +88,7 @@ impl Link {
         }
         let created = answers.iter().filter(|answer| **answer == Enqueued::Created).count();
         tracing::info!(target: "goworker::link", provider = self.name, queue = self.queue_name, "{created} new of {} jobs into `{}`", jobs.len(), self.queue_name);
-        self.settle(&batch, |index| self.settlement(answers[index], &batch.deliveries[index])).await;
+        self.settle(&batch, |index| self.settlement(&answers[index], &batch.deliveries[index])).await;
         created as u64
     }
 
@@ -119,9 +119,13 @@ impl Link {
         }
     }
 
-    fn settlement(&self, answer: Enqueued, delivery: &Delivery) -> Settlement {
+    fn settlement(&self, answer: &Enqueued, delivery: &Delivery) -> Settlement {
         match answer {
             Enqueued::Created | Enqueued::Exists => Settlement::Done { output: ().into() },
+            Enqueued::Held(holder) => {
+                tracing::info!(target: "goworker::link", provider = self.name, "job `{}` is not needed: `{holder}` in `{}` holds its key", delivery.job.id, self.queue_name);
+                Settlement::Done { output: ().into() }
+            }
             Enqueued::Conflict => {
                 let message = format!("another job with the id `{}` is in the queue `{}`", delivery.job.id, self.queue_name);
                 tracing::warn!(target: "goworker::link", provider = self.name, "{message}");

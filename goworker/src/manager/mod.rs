@@ -261,10 +261,10 @@ impl Manager {
 async fn enqueue(client: &Client, job: Arc<Job>, queue: Option<&str>) -> Result<JobId, ProviderError> {
     let accept = async {
         let queue = queue.map_or_else(|| client.only_queue(), |name| client.queue(name))?;
-        queue.accept(std::slice::from_ref(&job)).await
+        queue.accept_one(&job).await
     };
     match accept.await {
-        Ok(()) => Ok(job.id.clone()),
+        Ok(id) => Ok(id),
         Err(ClientError::Store { error, .. }) => Err(error),
         Err(error) => Err(ProviderError::Unsupported(error.to_string())),
     }

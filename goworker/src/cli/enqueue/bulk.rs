@@ -9,6 +9,7 @@ use std::sync::Arc;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::mpsc;
 
+use super::answers::Answers;
 use super::{ParamsCheck, Warnings};
 use crate::cli::fault::Fault;
 use crate::cli::{escape, terminal};
@@ -72,10 +73,24 @@ impl fmt::Display for BadLine {
 }
 
 /// Puts all jobs of the source into the queue, in order, and prints their ids. Stops at a line that is no job.
-pub(super) async fn enqueue(source: Source, queue: &OpenQueue, warnings: Warnings, params: ParamsCheck) -> Result<(), Fault> {
+pub(super) async fn enqueue(
+    source: Source,
+    queue: &OpenQueue,
+    warnings: Warnings,
+    params: ParamsCheck,
+    answers: Answers,
+) -> Result<(), Fault> {
     let progress = progress(source.length);
-    let mut bulk =
-        Bulk { name: source.name.clone(), queue, warnings, params, progress, tally: Tally::default(), print: Some(terminal::print) };
+    let mut bulk = Bulk {
+        name: source.name.clone(),
+        queue,
+        warnings,
+        params,
+        progress,
+        answers,
+        tally: Tally::default(),
+        print: Some(terminal::print_json),
+    };
     bulk.take_all(source.reader).await?;
     bulk.finish()
 }
@@ -110,6 +125,7 @@ struct Bulk<'a, P> {
     warnings: Warnings,
     params: ParamsCheck,
     progress: ProgressBar,
+    answers: Answers,
     tally: Tally,
     /// Prints ids; gone when nobody reads them any more.
     print: Option<P>,
@@ -119,6 +135,7 @@ struct Bulk<'a, P> {
 struct Tally {
     created: u64,
     existed: u64,
+    held: u64,
     conflicts: u64,
 }
 
@@ -182,7 +199,7 @@ impl<P: FnMut(&str) -> Result<(), Fault>> Bulk<'_, P> {
             self.note(&batch, &answers)?;
         }
         self.progress.set_position(batch.position);
-        self.progress.set_message(jobs(self.tally.created + self.tally.existed));
+        self.progress.set_message(jobs(self.tally.created + self.tally.existed + self.tally.held));
         match batch.bad {
             Some((number, reason)) => Err(self.stopped(Fault::Failed(format!("{}:{number}:{reason}", self.name)), number)),
             None => Ok(()),
@@ -195,15 +212,14 @@ impl<P: FnMut(&str) -> Result<(), Fault>> Bulk<'_, P> {
             match answer {
                 Enqueued::Created => self.tally.created += 1,
                 Enqueued::Exists => self.tally.existed += 1,
+                Enqueued::Held(_) => self.tally.held += 1,
                 Enqueued::Conflict => {
                     self.tally.conflicts += 1;
                     let message = format!("{}:{number}: another job has the id `{}`; this one was not enqueued", self.name, job.id);
                     self.progress.suspend(|| terminal::error(&message));
-                    continue;
                 }
             }
-            ids.push_str(job.id.as_str());
-            ids.push('\n');
+            self.answers.add(&mut ids, &job.id, answer);
         }
         match self.print.as_mut().map(|print| print(&ids)) {
             // Who no longer reads the ids still wants the jobs enqueued.
@@ -238,6 +254,9 @@ impl Tally {
         if self.existed > 0 {
             text += &format!(", {} there already", jobs(self.existed));
         }
+        if self.held > 0 {
+            text += &format!(", {} not needed: others hold the keys", jobs(self.held));
+        }
         if self.conflicts > 0 {
             text += &format!(", {} refused", jobs(self.conflicts));
         }
@@ -270,6 +289,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::cli::Format;
     use crate::config::{Config, Source};
     use crate::registry::Registry;
 
@@ -321,6 +341,7 @@ mod tests {
             warnings,
             params: super::super::params::tests::check(),
             progress: ProgressBar::hidden(),
+            answers: Answers(Format::Text),
             tally: Tally::default(),
             print: Some(print),
         };
@@ -373,8 +394,11 @@ mod tests {
 
     #[test]
     fn a_tally_tells_only_what_there_was() {
-        let told = |created, existed, conflicts| Tally { created, existed, conflicts }.told("jobs");
-        assert_eq!(told(1, 0, 0), "1 job enqueued into `jobs`");
-        assert_eq!(told(0, 2, 1), "0 jobs enqueued into `jobs`, 2 jobs there already, 1 job refused");
+        let told = |created, existed, held, conflicts| Tally { created, existed, held, conflicts }.told("jobs");
+        assert_eq!(told(1, 0, 0, 0), "1 job enqueued into `jobs`");
+        assert_eq!(
+            told(0, 2, 1, 1),
+            "0 jobs enqueued into `jobs`, 2 jobs there already, 1 job not needed: others hold the keys, 1 job refused"
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! `enqueue`: puts one job, or a file of jobs, into a queue.
 
+mod answers;
 mod bulk;
 mod one;
 mod params;
@@ -8,11 +9,13 @@ mod warnings;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::Format;
 use super::escape;
 use super::fault::Fault;
 use super::load::ConfigArg;
 use super::queues::{self, Absent, Choice};
 use crate::registry::Registry;
+use answers::Answers;
 use params::ParamsCheck;
 use warnings::Warnings;
 
@@ -25,11 +28,13 @@ Examples:
   goworker enqueue config.ron --type lua --name greet --params '{\"who\":\"world\"}'
   goworker enqueue config.ron --type cli --params '{\"command\":\"/bin/date\"}' --delay 30s --retries 2
   goworker enqueue config.ron --type lua --name report --ttl 10m --wait 1m
+  goworker enqueue config.ron --type lua --name sync --unique-key customer-7 --unique-window 10m
   goworker enqueue config.ron --file jobs.jsonl > ids.txt
   produce-jobs | goworker enqueue config.ron --into orders --file -
 
 A line of a file is a job: {\"type\":\"lua\",\"name\":\"greet\",\"params\":{\"who\":\"world\"},\"retries\":3}
 Params are checked against the schema of the worker, if it has one: `goworker describe KIND` shows it.
+Of jobs with `unique` and the same key only one is there at a time: for the others its id is printed.
 A job whose `id` is there already is not stored again, so an interrupted file of jobs with ids can be enqueued once more.")]
 pub(super) struct EnqueueArgs {
     #[command(flatten)]
@@ -40,6 +45,9 @@ pub(super) struct EnqueueArgs {
     /// A file of jobs, one JSON object a line; `-` reads stdin
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with = "OneJob")]
     file: Option<PathBuf>,
+    /// `json` for programs: a line for each job with what became of it
+    #[arg(long, value_enum, default_value_t = Format::Text, conflicts_with = "wait")]
+    format: Format,
     #[command(flatten)]
     job: Option<one::OneJob>,
 }
@@ -59,6 +67,7 @@ impl EnqueueArgs {
         let config = self.config.load(registry)?;
         let choice = self.into.as_deref().map_or(Choice::Only { option: "--into" }, Choice::Named);
         let (warnings, params) = (Warnings::new(&config), ParamsCheck::of(&config, registry));
+        let answers = Answers(self.format);
         if let Work::One(job, _) = &work {
             params.check(job).map_err(|wrong| Fault::Usage(escape::line(&wrong).into_owned()))?;
         }
@@ -66,8 +75,8 @@ impl EnqueueArgs {
             // The choice was for one queue.
             let [queue] = queues else { return Ok(()) };
             match work {
-                Work::One(job, wait) => one::enqueue(*job, queue, warnings, wait).await,
-                Work::Bulk(source) => bulk::enqueue(source, queue, warnings, params).await,
+                Work::One(job, wait) => one::enqueue(*job, queue, warnings, wait, answers).await,
+                Work::Bulk(source) => bulk::enqueue(source, queue, warnings, params, answers).await,
             }
         })
     }

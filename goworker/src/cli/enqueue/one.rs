@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Warnings;
+use super::answers::Answers;
 use crate::cli::fault::Fault;
 use crate::cli::{escape, terminal};
 use crate::client::{OpenQueue, WaitError};
 use crate::clock::Clock;
-use crate::job::{Ids, Job, JobId, Params};
+use crate::job::{Ids, Job, JobId, Params, Unique, UniqueMode};
 use crate::queue::Enqueued;
 use crate::units::Dur;
 
@@ -43,6 +44,18 @@ pub(super) struct OneJob {
     /// Its id; a new one if left out
     #[arg(long, requires = "job_type")]
     id: Option<JobId>,
+    /// Only if no other job of this type, name and params is there that has not ended
+    #[arg(long, requires = "job_type")]
+    unique: bool,
+    /// The same for jobs with this key, whatever their type
+    #[arg(long, value_name = "KEY", requires = "job_type")]
+    unique_key: Option<String>,
+    /// And hold the key at least so long, even if the job has ended by then
+    #[arg(long, value_name = "TIME", requires = "job_type")]
+    unique_window: Option<Dur>,
+    /// What happens if another job holds the key: `reject` creates nothing and answers that job's id
+    #[arg(long, value_name = "MODE", requires = "job_type")]
+    unique_mode: Option<UniqueMode>,
     /// Keep the output where that has to be asked for: what a `cli` job prints
     #[arg(long, requires = "job_type")]
     capture_output: bool,
@@ -65,6 +78,12 @@ impl OneJob {
         job.priority = self.priority.unwrap_or(0);
         job.delay = self.delay;
         job.expires_at = self.ttl.map(|ttl| Clock::system().now().after(ttl.get()));
+        let is_unique = self.unique || self.unique_key.is_some() || self.unique_window.is_some() || self.unique_mode.is_some();
+        if is_unique {
+            let unique = Unique { key: self.unique_key, window: self.unique_window, mode: self.unique_mode.unwrap_or_default() };
+            unique.check().map_err(|error| Fault::Usage(format!("`--unique-key` {}", error.message)))?;
+            job.unique = Some(unique);
+        }
         job.capture_output = self.capture_output.then_some(true);
         Ok(job)
     }
@@ -85,21 +104,38 @@ fn params(text: String) -> Result<Params, String> {
     })
 }
 
-/// Puts it into the queue, and prints its id; or its output, if that is to be waited for.
-pub(super) async fn enqueue(job: Job, queue: &OpenQueue, mut warnings: Warnings, wait: Option<Duration>) -> Result<(), Fault> {
+/// Puts it into the queue, and prints what became of it; or its output, if that is to be waited for.
+pub(super) async fn enqueue(
+    job: Job,
+    queue: &OpenQueue,
+    mut warnings: Warnings,
+    wait: Option<Duration>,
+    printed: Answers,
+) -> Result<(), Fault> {
     if let Some(warning) = warnings.of_type(&job.job_type) {
         terminal::warning(&warning);
     }
-    let id = job.id.clone();
+    let mut id = job.id.clone();
     let answers = queue.handle().enqueue(&[Arc::new(job)], None).await.map_err(|error| Fault::store(queue.name(), &error))?;
+    let mut line = String::new();
+    for answer in &answers {
+        printed.add(&mut line, &id, answer);
+    }
+    if wait.is_none() {
+        terminal::print(&line)?;
+    }
     match answers.as_slice() {
         [Enqueued::Conflict] => {
             return Err(Fault::Failed(format!("queue `{}` has another job with the id `{id}`; nothing was enqueued", queue.name())));
         }
         [Enqueued::Exists] => terminal::note(&format!("queue `{}` has this job already; nothing was enqueued", queue.name())),
+        [Enqueued::Held(holder)] => {
+            terminal::note(&format!("held by {holder}: that job in queue `{}` has the same key; nothing was enqueued", queue.name()));
+            id = holder.clone();
+        }
         _ => {}
     }
-    let Some(at_most) = wait else { return terminal::print(&format!("{id}\n")) };
+    let Some(at_most) = wait else { return Ok(()) };
     terminal::note(&format!("waiting for job {id}"));
     match queue.wait(&id, at_most).await {
         Ok(output) => output.json().map_or(Ok(()), |json| terminal::print_json(&format!("{json}\n"))),

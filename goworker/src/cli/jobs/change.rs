@@ -104,16 +104,20 @@ struct Tally {
 
 impl Tally {
     /// Changes jobs of one queue, in calls of a bounded size, and tells what became of each that is not `ignored`.
-    async fn add(&mut self, verb: Verb, queue: &OpenQueue, ids: &[JobId], ignored: impl Fn(Change) -> bool) -> Result<(), Fault> {
+    async fn add(&mut self, verb: Verb, queue: &OpenQueue, ids: &[JobId], ignored: impl Fn(&Change) -> bool) -> Result<(), Fault> {
         for ids in ids.chunks(MAX_BULK) {
             let changes = verb.apply(queue, ids).await.map_err(|error| Fault::store(queue.name(), &error))?;
             let mut printed = String::new();
-            for (id, change) in ids.iter().zip(changes).filter(|(_, change)| !ignored(*change)) {
+            for (id, change) in ids.iter().zip(changes).filter(|(_, change)| !ignored(change)) {
                 match change {
                     Change::Changed => self.changed += 1,
                     Change::Requested => self.requested += 1,
                     Change::Refused(state) => {
                         self.refuse(&format!("job `{id}` is {state}: {}", verb.condition()));
+                        continue;
+                    }
+                    Change::Held(holder) => {
+                        self.refuse(&format!("job `{id}` is not to run beside `{holder}`, which holds its key"));
                         continue;
                     }
                     Change::Absent => {

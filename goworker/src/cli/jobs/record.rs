@@ -153,7 +153,7 @@ pub(super) mod tests {
     }
 
     pub(crate) fn dead() -> Found {
-        let json = r#"{"id":"invoice-7","type":"cli","params":{"program":"/bin/false"},"retries":1,"priority":5,"tags":["night"]}"#;
+        let json = r#"{"id":"invoice-7","type":"cli","params":{"program":"/bin/false"},"retries":1,"priority":5,"unique":{"key":"invoice 7","window":"10m"},"tags":["night"]}"#;
         let mut found = found("jobs", json, State::Dead);
         let failure = Failure { exit_code: Some(3), ..Failure::new(Cause::Error, "exit code 3\nstderr: \x1b[31mno such card\x1b[0m") };
         let attempt = |number, failure: Failure, log: &[&str]| Attempt {

@@ -11,7 +11,7 @@ use crate::cli::terminal::{self, BOLD, DIM, RED};
 use crate::cli::{Format, escape, when};
 use crate::client::OpenQueue;
 use crate::clock::{Clock, Timestamp};
-use crate::job::JobId;
+use crate::job::{Job, JobId};
 use crate::outcome::{Attempt, Failure};
 use crate::registry::Registry;
 
@@ -87,6 +87,7 @@ fn job(found: &Found, now: Timestamp) -> String {
     line("crashes", (record.crashes > 0).then(|| record.crashes.to_string()));
     line("priority", (job.priority != 0).then(|| job.priority.to_string()));
     line("timeout", job.timeout.map(|timeout| timeout.to_string()));
+    line("unique", job.unique_key().map(|key| unique_told(key, job)));
     line("tags", Some(job.tags.join(", ")));
     line("enqueued", Some(instant(record.enqueued_at)));
     line("due", record.due_at.map(instant));
@@ -101,6 +102,14 @@ fn job(found: &Found, now: Timestamp) -> String {
     }
     record.attempts.iter().for_each(|attempt| text.push_str(&told(attempt)));
     text
+}
+
+/// The key as queues store it, and how long it is held.
+fn unique_told(key: String, job: &Job) -> String {
+    match job.unique.as_ref().and_then(|unique| unique.window) {
+        Some(window) => format!("{key} (held for {window} at least)"),
+        None => key,
+    }
 }
 
 fn attempts_told(attempts: u32, retries: Option<u32>) -> String {

@@ -2,12 +2,14 @@
 //!
 //! This file is the plugin: it reads the clock, takes the lock, wakes who waits. What a job may do is in [`store`].
 
+mod change;
 mod entry;
 mod places;
 mod read;
 mod store;
 #[cfg(test)]
 mod tests;
+mod unique;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -8,14 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use goworker::{
-    Batch, Change, Cursor, Delivery, Demand, Enqueued, Job, JobId, Keep, Lease, MAX_BULK, ProviderError, Renewal, Settled, Settlement,
-    State, Timestamp, Token,
+    Batch, Cursor, Delivery, Demand, Enqueued, Job, JobId, Keep, Lease, MAX_BULK, ProviderError, Renewal, Settled, Settlement, State,
+    Timestamp, Token,
 };
 use slab::Slab;
 use tokio::sync::oneshot;
 
 use super::entry::{Entry, Key, Place, Rank};
 use super::places::{Ended, Lanes, Leases};
+use super::unique::Keys;
 
 /// All jobs of a queue.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ pub(super) struct Store {
     pub(super) leases: Leases,
     done: Ended,
     dead: Ended,
+    pub(super) unique: Keys,
     pub(super) cursors: HashMap<String, String>,
     last_token: Token,
     last_ticket: u64,
@@ -49,6 +51,7 @@ impl Store {
             leases: Leases::default(),
             done: Ended::new(keep.done),
             dead: Ended::new(keep.dead),
+            unique: Keys::default(),
             cursors: HashMap::new(),
             last_token: Token::default(),
             last_ticket: 0,
@@ -77,6 +80,7 @@ impl Store {
         while let Some(key) = self.done.over(now).or_else(|| self.dead.over(now)) {
             self.forget(key);
         }
+        self.unique.sweep(now);
     }
 
     /// When [`advance`](Store::advance) may next make a job ready.
@@ -111,6 +115,10 @@ impl Store {
             let same = Arc::ptr_eq(stored, job) || stored == job;
             return if same { Enqueued::Exists } else { Enqueued::Conflict };
         }
+        let unique = job.unique_key();
+        if let Some(holder) = unique.as_deref().and_then(|unique| self.holder(unique, None, now)) {
+            return Enqueued::Held(holder);
+        }
         let ticket = self.ticket();
         let chosen = job.run_at.or_else(|| job.delay.map(|delay| now.after(delay.get()))).unwrap_or(now);
         let due = chosen.max(now);
@@ -129,6 +137,9 @@ impl Store {
         let key = self.entries.insert(entry);
         self.ids.insert(job.id.clone(), key);
         self.enter(key);
+        if let Some(unique) = unique {
+            self.hold(unique, key);
+        }
         Enqueued::Created
     }
 
@@ -214,7 +225,7 @@ impl Store {
     }
 
     /// Gives a job that is in no waiting place a new rank.
-    fn put_anew(&mut self, key: Key, due: Timestamp) {
+    pub(super) fn put_anew(&mut self, key: Key, due: Timestamp) {
         let ticket = self.ticket();
         let entry = &mut self.entries[key];
         entry.rank = Rank::new(due, entry.job.priority, ticket);
@@ -234,64 +245,29 @@ impl Store {
         renewal
     }
 
-    pub(super) fn cancel(&mut self, id: &JobId, now: Timestamp) -> Change {
-        let Some(&key) = self.ids.get(id) else { return Change::Absent };
-        match self.entries[key].place {
-            Place::Scheduled { .. } | Place::Ready => {
-                self.end(key, State::Cancelled, now);
-                Change::Changed
-            }
-            Place::Running { .. } => {
-                self.entries[key].past().cancel_asked = true;
-                Change::Requested
-            }
-            Place::Ended { state, .. } => Change::Refused(state),
-        }
-    }
-
-    pub(super) fn retry(&mut self, id: &JobId, now: Timestamp) -> Change {
-        let Some(&key) = self.ids.get(id) else { return Change::Absent };
-        let state = self.entries[key].place.state();
-        if !state.is_final() {
-            return Change::Refused(state);
-        }
-        self.entries[key].count_anew();
-        self.put_anew(key, now);
-        self.put(key, Place::Ready);
-        Change::Changed
-    }
-
-    pub(super) fn delete(&mut self, id: &JobId) -> Change {
-        let Some(&key) = self.ids.get(id) else { return Change::Absent };
-        match self.entries[key].place.state() {
-            State::Running => Change::Refused(State::Running),
-            _ => {
-                self.forget(key);
-                Change::Changed
-            }
-        }
-    }
-
-    fn ticket(&mut self) -> u64 {
+    pub(super) fn ticket(&mut self) -> u64 {
         self.last_ticket += 1;
         self.last_ticket
     }
 
-    fn end(&mut self, key: Key, state: State, now: Timestamp) {
+    pub(super) fn end(&mut self, key: Key, state: State, now: Timestamp) {
         let ticket = self.ticket();
         self.put(key, Place::Ended { state, at: now, ticket });
         self.watched.remove(&key);
     }
 
-    fn forget(&mut self, key: Key) {
+    pub(super) fn forget(&mut self, key: Key) {
         self.leave(key);
         let entry = self.entries.remove(key);
+        if let Some(unique) = entry.job.unique_key() {
+            self.unique.forget(unique, key);
+        }
         self.ids.remove(&entry.job.id);
         self.watched.remove(&key);
     }
 
     /// Moves a job from the place where it is to another. Who takes a key out of a lane or a lease does so before.
-    fn put(&mut self, key: Key, place: Place) {
+    pub(super) fn put(&mut self, key: Key, place: Place) {
         self.leave(key);
         self.entries[key].place = place;
         self.enter(key);

@@ -7,6 +7,7 @@ use crate::provider::Cursor;
 use crate::queue::Enqueued;
 
 use super::store::Store;
+use super::unique::Key;
 
 /// A job as the tables want it, prepared by the caller so that the one thread that writes does not spend time on it.
 #[derive(Debug)]
@@ -16,6 +17,7 @@ pub(super) struct NewJob {
     prio: i64,
     start: Start,
     expires: Option<i64>,
+    key: Option<Key>,
     body: String,
 }
 
@@ -39,6 +41,7 @@ impl From<&Job> for NewJob {
             prio: job.priority.into(),
             start,
             expires: job.expires_at.map(|at| at.as_millis()),
+            key: Key::of(job),
             body: job.to_json(),
         }
     }
@@ -69,6 +72,15 @@ impl Store {
     }
 
     fn accept_one(&mut self, job: &NewJob) -> Result<Enqueued> {
+        if let Some(key) = &job.key {
+            // An id that is known comes first: its own key is no reason to refuse it.
+            if let Some(known) = self.known(job)? {
+                return Ok(known);
+            }
+            if let Some(holder) = self.holder(key, None)? {
+                return Ok(Enqueued::Held(holder));
+            }
+        }
         // A time that has passed is no reason to overtake those that wait already.
         let due = match job.start {
             Start::Now => self.now,
@@ -80,10 +92,12 @@ impl Store {
             (job.id.as_str(), &job.job_type, job.prio, self.now, due, job.expires, &job.body),
         )?;
         if created == 0 {
-            let same = self.one("SELECT body = ?2 FROM job WHERE id = ?1", (job.id.as_str(), &job.body))?;
-            return Ok(if same == Some(true) { Enqueued::Exists } else { Enqueued::Conflict });
+            return Ok(self.known(job)?.unwrap_or(Enqueued::Conflict));
         }
         let seq = self.conn().last_insert_rowid();
+        if let Some(key) = &job.key {
+            self.hold(key, seq, job.id.as_str(), self.now)?;
+        }
         self.put_expiring(seq, job.expires)?;
         if due > self.now {
             self.put_scheduled(seq, &job.job_type, due, job.prio, false)?;
@@ -91,5 +105,11 @@ impl Store {
             self.put_ready(seq, &job.job_type, due, job.prio)?;
         }
         Ok(Enqueued::Created)
+    }
+
+    /// What is to be answered if the id is there already.
+    fn known(&self, job: &NewJob) -> Result<Option<Enqueued>> {
+        let same: Option<bool> = self.one("SELECT body = ?2 FROM job WHERE id = ?1", (job.id.as_str(), &job.body))?;
+        Ok(same.map(|same| if same { Enqueued::Exists } else { Enqueued::Conflict }))
     }
 }

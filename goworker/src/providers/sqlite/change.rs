@@ -42,7 +42,11 @@ impl Store {
         let ended: Vec<i64> = round.ended.into_iter().collect();
         match wish {
             Wish::Cancel => self.put_finished("cancelled", ended)?,
-            Wish::Delete => self.forget(&Seqs(ended))?,
+            Wish::Delete => {
+                let ended = Seqs(ended);
+                self.free_keys(&ended)?;
+                self.forget(&ended)?;
+            }
             Wish::Retry => {}
         }
         Ok(changes)
@@ -65,6 +69,11 @@ impl Store {
             (Wish::Retry, _) if !is_over => return Ok(Change::Refused(place.state())),
             (Wish::Delete, Place::Running { .. }) => return Ok(Change::Refused(place.state())),
             _ => {}
+        }
+        if wish == Wish::Retry
+            && let Some(holder) = self.hold_again(job.seq)?
+        {
+            return Ok(Change::Held(holder));
         }
         match place {
             Place::Finished { n, .. } => drop(round.left.entry(n).or_default().insert(job.seq)),

@@ -24,6 +24,7 @@ mod schema;
 mod seqs;
 mod settle;
 mod store;
+mod unique;
 mod waiting;
 mod writer;
 

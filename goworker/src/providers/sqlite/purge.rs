@@ -51,7 +51,8 @@ impl Store {
     pub(super) fn purge(&mut self) -> Result<()> {
         self.doubt_tally()?;
         self.purge_finished()?;
-        self.purge_dead()
+        self.purge_dead()?;
+        self.sweep_keys()
     }
 
     fn doubt_tally(&mut self) -> Result<()> {
@@ -73,12 +74,15 @@ impl Store {
             let Some(Seqs(mut seqs)) = self.one("SELECT seqs FROM finished WHERE n = ?1", [n])? else { return Ok(()) };
             let over = if at < too_old { seqs.len() } else { excess.min(seqs.len()) };
             let rest = seqs.split_off(over.min(room));
-            self.forget(&Seqs(seqs.clone()))?;
+            let over = Seqs(seqs);
+            self.forget_keys(&over)?;
+            self.forget(&over)?;
             self.keep_finished(n, &Seqs(rest))?;
-            self.tally.remove_done(seqs.len());
-            excess = excess.saturating_sub(seqs.len());
+            let count = over.0.len();
+            self.tally.remove_done(count);
+            excess = excess.saturating_sub(count);
             // An entry without jobs cannot be, but must not turn this into an endless loop.
-            room = room.saturating_sub(seqs.len().max(1));
+            room = room.saturating_sub(count.max(1));
         }
         Ok(())
     }
@@ -100,10 +104,11 @@ impl Store {
         self.tally.remove_dead(seqs.len());
         let seqs = Seqs(seqs);
         self.run("DELETE FROM dead WHERE seq IN (SELECT value FROM json_each(?1))", [&seqs])?;
+        self.forget_keys(&seqs)?;
         self.forget(&seqs)
     }
 
-    /// Deletes all that is known of jobs, but for their place.
+    /// Deletes all that is known of jobs, but for their place and their keys.
     pub(super) fn forget(&self, seqs: &Seqs) -> Result<()> {
         self.run("DELETE FROM job WHERE seq IN (SELECT value FROM json_each(?1))", [seqs])?;
         self.run("DELETE FROM output WHERE seq IN (SELECT value FROM json_each(?1))", [seqs])?;

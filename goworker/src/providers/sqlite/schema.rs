@@ -18,7 +18,7 @@ pub(super) const PRIORITY_STEP_MS: i64 = 60_000;
 /// What leads from each version of the schema to the next. `user_version` tells how many of them a file has seen.
 ///
 /// A step that was released is never changed: new ones are appended.
-pub(super) const STEPS: &[&str] = &[VERSION_1];
+pub(super) const STEPS: &[&str] = &[VERSION_1, VERSION_2];
 
 const VERSION_1: &str = "
 CREATE TABLE job(                       -- every job that is known
@@ -102,6 +102,17 @@ CREATE VIEW jobs AS                     -- for people with standard tools: one r
     strftime('%Y-%m-%dT%H:%M:%fZ', p.at / 1000.0, 'unixepoch') AS state_at, -- due, leased until, or ended
     o.output, d.failure, j.body AS job
   FROM place p JOIN job j USING(seq) LEFT JOIN output o USING(seq) LEFT JOIN dead d USING(seq);
+";
+
+const VERSION_2: &str = "
+CREATE TABLE unique_key(                -- who took a key last; whether it still holds it follows from its place
+  key TEXT PRIMARY KEY,
+  seq INTEGER,                          -- NULL: the job is forgotten, and only its window lasts
+  id TEXT NOT NULL,
+  until INTEGER                         -- held until then, even if the job has ended
+) STRICT, WITHOUT ROWID;
+CREATE INDEX unique_key_seq ON unique_key(seq);
+CREATE INDEX unique_key_left ON unique_key(until) WHERE seq IS NULL;
 ";
 
 /// Which version of the schema a file has, if it is one of ours.

@@ -225,7 +225,7 @@ async fn who_only_looks_creates_nothing_and_finds_an_empty_queue() {
     assert_eq!(queue.list(&Filter::default()).await.unwrap().len(), 0);
     assert!(queue.get(&id).await.unwrap().is_none());
     assert_eq!(queue.stats().await.unwrap(), QueueStats::default());
-    assert_eq!(queue.cancel(&[id.clone(), id]).await.unwrap(), [Change::Absent; 2]);
+    assert_eq!(queue.cancel(&[id.clone(), id]).await.unwrap(), [Change::Absent, Change::Absent]);
     assert!(queue.enqueue(&[job("a")], None).await.is_err());
     queue.close().await.unwrap();
     assert_eq!(files(folder.path()), [""; 0]);
@@ -240,7 +240,7 @@ async fn many_jobs_of_one_entry_are_changed_together_and_each_once() {
     let queue = open(folder.path()).await;
     accept(&queue, &["a", "b", "c"]).await;
     let ids = ["a", "b", "c", "a"].map(|name| job(name).id.clone());
-    let first_three = |change, last| vec![change, change, change, last];
+    let first_three = |change: Change, last| vec![change.clone(), change.clone(), change, last];
     assert_eq!(queue.cancel(&ids).await.unwrap(), first_three(Change::Changed, Change::Refused(State::Cancelled)));
     assert_eq!(queue.retry(&ids[..1]).await.unwrap(), [Change::Changed]);
     let states = async || -> Vec<State> { queue.list(&Filter::default()).await.unwrap().iter().map(|record| record.state).collect() };

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::cases;
 use super::subject::{dead, done, failure, id, job, jobs, output, retry};
 use super::trial::{SHORT, Trial, Verdict, claim, expect};
+use super::uniqueness::{expect_held, unique};
 use crate::job::Job;
 use crate::outcome::Settlement;
 use crate::provider::Cursor;
@@ -20,6 +21,8 @@ cases![
     a_close_releases_running_jobs_and_counts_nothing,
     tokens_grow_across_a_restart,
     a_settlement_from_before_a_restart_is_refused,
+    keys_are_held_over_a_crash_and_free_when_their_job_has_ended,
+    two_processes_see_one_holder_of_a_key,
 ];
 
 async fn everything_survives_a_close(trial: Trial) -> Verdict {
@@ -146,4 +149,27 @@ async fn a_settlement_from_before_a_restart_is_refused(mut trial: Trial) -> Verd
     expect("the late settlement is refused", queue.settle(&[late]).await?, [0])?;
     queue.settle_all(&[queue.settled(&batch, 0, dead("no"))]).await?;
     queue.expect_state("a", State::Dead).await
+}
+
+async fn keys_are_held_over_a_crash_and_free_when_their_job_has_ended(mut trial: Trial) -> Verdict {
+    let queue = trial.open_with_short_leases().await?;
+    queue.accept([unique("a")]).await?;
+    let _lost = queue.take_exactly(&["a"]).await?;
+    drop(queue);
+    let queue = trial.open().await?;
+    expect_held(&queue, unique("b"), "a").await?;
+    let batch = queue.await_jobs(1).await?;
+    queue.settle_all(&[queue.settled(&batch, 0, done())]).await?;
+    drop(queue);
+    let queue = trial.open().await?;
+    queue.accept([unique("b")]).await
+}
+
+async fn two_processes_see_one_holder_of_a_key(trial: Trial) -> Verdict {
+    let (one, two) = (trial.open().await?, trial.open().await?);
+    one.accept([unique("a")]).await?;
+    expect_held(&two, unique("b"), "a").await?;
+    one.cancel(&[id("a")]).await?;
+    two.accept([unique("b")]).await?;
+    expect_held(&one, unique("c"), "b").await
 }

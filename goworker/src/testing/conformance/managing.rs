@@ -112,8 +112,8 @@ async fn a_deleted_job_is_forgotten(trial: Trial) -> Verdict {
     let queue = trial.open().await?;
     one_in_each_state(&queue).await?;
     let names = ["ready", "scheduled", "retrying", "done", "dead", "cancelled"];
-    expect("what deleting answers", queue.delete(&names.map(id)).await?, [Change::Changed; 6])?;
-    expect("what deleting again answers", queue.delete(&names.map(id)).await?, [Change::Absent; 6])?;
+    expect("what deleting answers", queue.delete(&names.map(id)).await?, vec![Change::Changed; 6])?;
+    expect("what deleting again answers", queue.delete(&names.map(id)).await?, vec![Change::Absent; 6])?;
     expect("the jobs left", queue.listed(Filter::default()).await?, ["running"])?;
     queue.take_nothing().await?;
     // Their ids are free.

@@ -49,6 +49,7 @@ mod report;
 mod settling;
 mod subject;
 mod trial;
+mod uniqueness;
 mod waiting;
 
 use std::fmt;
@@ -197,6 +198,7 @@ async fn judge_cases(nature: Nature, open: &Arc<Open>, report: &mut Report) {
         settling::CASES,
         leases::CASES,
         managing::CASES,
+        uniqueness::CASES,
         waiting::CASES,
         keeping::CASES,
         cutting_off::CASES,

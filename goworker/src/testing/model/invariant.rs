@@ -27,7 +27,7 @@ impl fmt::Display for Invariant {
             Invariant::Fencing => "I3 fencing: tokens grow, and an old one changes nothing",
             Invariant::Ends => "I4 ends: what has ended stays as it is, unless a person changes it",
             Invariant::Counting => "I5 counting: attempts and crashes are those that happened",
-            Invariant::Identity => "I6 identity: an id is one job, and a cursor has one position",
+            Invariant::Identity => "I6 identity: an id is one job, a key has one holder, and a cursor one position",
             Invariant::Order => "I7 order: jobs are handed out in time, in order, and no more than were asked for",
             Invariant::Durability => {
                 "I8 durability: after a crash or a cut a call was done whole or not at all, and what was confirmed stays"

@@ -1,11 +1,13 @@
 //! The leases of processes that have crashed: a queue may end them at once, or when their time is over. The model
 //! learns what it did from what it shows and answers.
 
+use std::sync::Arc;
+
 use super::known::{Known, Place};
 use super::reference::{Reference, Wish};
-use crate::job::JobId;
+use crate::job::{Job, JobId};
 use crate::provider::{Settled, Token};
-use crate::queue::{Change, JobRecord, State};
+use crate::queue::{Change, Enqueued, JobRecord, State};
 
 impl Reference {
     /// A process is killed: what it holds is taken up by others, at once or when its leases are over.
@@ -48,9 +50,27 @@ impl Reference {
         }
     }
 
+    /// Learns from jobs that were accepted although their key was held when last seen.
+    pub(super) fn tell_enqueued(&mut self, jobs: &[Arc<Job>], answers: &[Enqueued]) {
+        for (job, _) in jobs.iter().zip(answers).filter(|(_, answer)| **answer == Enqueued::Created) {
+            self.tell_free(job);
+        }
+    }
+
+    /// The key of a job was free: whoever held it in a process that has crashed was taken up, and has ended.
+    fn tell_free(&mut self, job: &Job) {
+        if let Some(token) = self.holder(job).and_then(|holder| self.orphaned(holder)) {
+            self.lose(token);
+        }
+    }
+
     /// Learns from what a person was answered.
     pub(super) fn tell_changes(&mut self, wish: Wish, ids: &[JobId], changes: &[Change]) {
         for (id, change) in ids.iter().zip(changes) {
+            let retried = self.jobs.get(id).filter(|_| matches!(wish, Wish::Retry) && *change == Change::Changed);
+            if let Some(job) = retried.map(|known| Arc::clone(&known.job)) {
+                self.tell_free(&job);
+            }
             let Some(token) = self.jobs.get(id).and_then(|known| self.orphaned(known)) else { continue };
             let stands = match wish {
                 Wish::Cancel => Change::Requested,

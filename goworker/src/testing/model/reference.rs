@@ -47,6 +47,8 @@ pub(super) enum Refusal {
 pub(super) struct Reference {
     pub(super) jobs: BTreeMap<JobId, Known>,
     pub(super) cursors: BTreeMap<String, String>,
+    /// Who took a key last, until when its window lasts.
+    keys: BTreeMap<String, (JobId, Option<Timestamp>)>,
     pub(super) leases: BTreeMap<Token, Lease>,
     last_token: Token,
     accepted: u64,
@@ -66,8 +68,8 @@ pub(super) struct Lease {
 
 impl Reference {
     pub(super) fn new(now: Timestamp, duration: Duration) -> Self {
-        let (jobs, cursors, leases) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Reference { jobs, cursors, leases, last_token: Token(0), accepted: 0, now, duration }
+        let (jobs, cursors, keys, leases) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Reference { jobs, cursors, keys, leases, last_token: Token(0), accepted: 0, now, duration }
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -102,9 +104,26 @@ impl Reference {
         if let Some(known) = self.jobs.get(&job.id) {
             return if known.job == *job { Enqueued::Exists } else { Enqueued::Conflict };
         }
+        if let Some(holder) = self.holder(job) {
+            return Enqueued::Held(holder.job.id.clone());
+        }
         self.accepted += 1;
         self.jobs.insert(job.id.clone(), Known::accepted(Arc::clone(job), self.accepted, self.now));
+        self.hold(job, self.now);
         Enqueued::Created
+    }
+
+    /// Which other job holds the key of a job. Nothing is forgotten during a walk, so it is known.
+    pub(super) fn holder(&self, job: &Job) -> Option<&Known> {
+        let (id, until) = self.keys.get(&job.unique_key()?).filter(|(id, _)| *id != job.id)?;
+        let lasts = until.is_some_and(|until| self.now < until);
+        self.jobs.get(id).filter(|holder| lasts || !holder.state().is_final())
+    }
+
+    fn hold(&mut self, job: &Job, accepted_at: Timestamp) {
+        if let Some(key) = job.unique_key() {
+            self.keys.insert(key, (job.id.clone(), job.unique_until(accepted_at)));
+        }
     }
 
     /// Checks what a fetch brought, and takes note of it.
@@ -230,6 +249,14 @@ impl Reference {
 
     fn change_one(&mut self, wish: Wish, id: &JobId) -> Change {
         let now = self.now;
+        let Some(known) = self.jobs.get(id) else { return Change::Absent };
+        if matches!(wish, Wish::Retry) && known.state().is_final() {
+            if let Some(holder) = self.holder(&known.job) {
+                return Change::Held(holder.job.id.clone());
+            }
+            let (job, accepted_at) = (Arc::clone(&known.job), known.enqueued_at);
+            self.hold(&job, accepted_at);
+        }
         let Some(known) = self.jobs.get_mut(id) else { return Change::Absent };
         match wish {
             Wish::Cancel => known.cancel(now),
@@ -237,6 +264,7 @@ impl Reference {
             Wish::Delete if known.state() == State::Running => Change::Refused(State::Running),
             Wish::Delete => {
                 self.jobs.remove(id);
+                self.keys.retain(|_, (holder, _)| holder != id);
                 Change::Changed
             }
         }

@@ -63,6 +63,15 @@ pub(super) struct Draft {
     /// In milliseconds, as are all times here.
     pub(super) delay: Option<u64>,
     pub(super) expires: Option<u64>,
+    pub(super) unique: Option<Key>,
+}
+
+/// A key that only one job may hold.
+#[derive(Debug, Clone)]
+pub(super) struct Key {
+    /// So few that jobs meet; `None` is the one that follows from what the job is.
+    pub(super) number: Option<u8>,
+    pub(super) window: Option<u64>,
 }
 
 /// A move of a cursor.
@@ -120,8 +129,12 @@ fn draft() -> impl Strategy<Value = Draft> {
     let priority = prop_oneof![3 => Just(0), 2 => -2..=2i8, 1 => Just(100), 1 => Just(-100)];
     // Rarely, or little else would ever run.
     let expires = option::weighted(0.1, moment());
-    (0..IDS, 0..TYPES.len(), priority, option::weighted(0.3, moment()), expires)
-        .prop_map(|(id, job_type, priority, delay, expires)| Draft { id, job_type, priority, delay, expires })
+    (0..IDS, 0..TYPES.len(), priority, option::weighted(0.3, moment()), expires, option::weighted(0.4, key()))
+        .prop_map(|(id, job_type, priority, delay, expires, unique)| Draft { id, job_type, priority, delay, expires, unique })
+}
+
+fn key() -> impl Strategy<Value = Key> {
+    (option::weighted(0.7, 0..2u8), option::weighted(0.3, moment())).prop_map(|(number, window)| Key { number, window })
 }
 
 /// Round numbers mostly, so that what has to happen at the same moment does.

@@ -68,6 +68,10 @@ fn one_job(job: &Job) -> String {
     if let Some(expires) = job.expires_at {
         text += &format!(" expiring at {expires}");
     }
+    if let (Some(unique), Some(key)) = (&job.unique, job.unique_key()) {
+        let window = unique.window.map(|window| format!(" for {window}")).unwrap_or_default();
+        text += &format!(" unique by {}{window}", key.get(..12).unwrap_or(&key));
+    }
     text
 }
 
@@ -112,7 +116,11 @@ pub(super) trait Answer {
 impl Answer for Vec<Enqueued> {
     fn text(&self) -> String {
         let of = |kind| self.iter().filter(|answer| **answer == kind).count();
-        format!("{} created, {} existed, {} refused", of(Enqueued::Created), of(Enqueued::Exists), of(Enqueued::Conflict))
+        let held: String = self
+            .iter()
+            .filter_map(|answer| if let Enqueued::Held(id) = answer { Some(format!(", key held by {id}")) } else { None })
+            .collect();
+        format!("{} created, {} existed, {} refused{held}", of(Enqueued::Created), of(Enqueued::Exists), of(Enqueued::Conflict))
     }
 }
 

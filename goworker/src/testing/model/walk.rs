@@ -130,6 +130,9 @@ impl Walk<'_> {
         let answer = cut_off(queue.enqueue(jobs, cursor), cut).await;
         self.note(number, format!("enqueues {}: {}", trace::jobs(jobs, cursor), trace::answer(&answer)));
         let Some(answer) = answer else { return self.unconfirmed(by, |model| _ = model.enqueue(jobs, cursor)).await };
+        if let Ok(answers) = &answer {
+            self.model.tell_enqueued(jobs, answers);
+        }
         let expected = self.model.enqueue(jobs, cursor);
         let answer = match answer {
             Err(ProviderError::CursorMoved { at, .. }) => Err(Refusal::Moved(at)),

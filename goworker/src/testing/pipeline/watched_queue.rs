@@ -85,6 +85,7 @@ impl Queue for WatchedQueue {
                 Enqueued::Created => self.accepted(job),
                 Enqueued::Exists => self.scene.recorder.job(&self.name, "there already", job, ""),
                 Enqueued::Conflict => self.scene.recorder.job(&self.name, "refused", job, "another job has its id"),
+                Enqueued::Held(holder) => self.scene.recorder.job(&self.name, "not needed", job, format!("{holder} holds its key")),
             }
         }
         self.scene.changed.notify_waiters();

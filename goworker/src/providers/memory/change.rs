@@ -1,0 +1,53 @@
+//! What people ask for by hand: cancel, retry, delete.
+
+use goworker::{Change, JobId, State, Timestamp};
+
+use super::entry::Place;
+use super::store::Store;
+
+impl Store {
+    pub(super) fn cancel(&mut self, id: &JobId, now: Timestamp) -> Change {
+        let Some(&key) = self.ids.get(id) else { return Change::Absent };
+        match self.entries[key].place {
+            Place::Scheduled { .. } | Place::Ready => {
+                self.end(key, State::Cancelled, now);
+                Change::Changed
+            }
+            Place::Running { .. } => {
+                self.entries[key].past().cancel_asked = true;
+                Change::Requested
+            }
+            Place::Ended { state, .. } => Change::Refused(state),
+        }
+    }
+
+    pub(super) fn retry(&mut self, id: &JobId, now: Timestamp) -> Change {
+        let Some(&key) = self.ids.get(id) else { return Change::Absent };
+        let state = self.entries[key].place.state();
+        if !state.is_final() {
+            return Change::Refused(state);
+        }
+        if let Some(unique) = self.entries[key].job.unique_key() {
+            if let Some(holder) = self.holder(&unique, Some(key), now) {
+                return Change::Held(holder);
+            }
+            self.hold(unique, key);
+        }
+        self.entries[key].count_anew();
+        self.put_anew(key, now);
+        self.put(key, Place::Ready);
+        Change::Changed
+    }
+
+    pub(super) fn delete(&mut self, id: &JobId) -> Change {
+        let Some(&key) = self.ids.get(id) else { return Change::Absent };
+        if self.entries[key].place.state() == State::Running {
+            return Change::Refused(State::Running);
+        }
+        if let Some(unique) = self.entries[key].job.unique_key() {
+            self.unique.free(&unique, key);
+        }
+        self.forget(key);
+        Change::Changed
+    }
+}

@@ -1,0 +1,169 @@
+//! Who holds which key of unique jobs. Whether they still do follows from where they are: nothing is written when a job ends.
+
+use rusqlite::{OptionalExtension, Result, Row};
+
+use crate::clock::Timestamp;
+use crate::job::{Ids, Job, JobId};
+
+use super::place::{by_seq, locate};
+use super::seqs::Seqs;
+use super::store::Store;
+
+/// The most windows forgotten in one step.
+const MAX_SWEPT: usize = 1_000;
+
+/// The key of a job, and for how many milliseconds it is held at least.
+#[derive(Debug)]
+pub(super) struct Key {
+    text: String,
+    window: Option<i64>,
+}
+
+impl Key {
+    /// The key of a job that is to be unique.
+    pub(super) fn of(job: &Job) -> Option<Self> {
+        let window = job.unique_until(Timestamp::from_millis(0)).map(Timestamp::as_millis);
+        Some(Key { text: job.unique_key()?, window })
+    }
+}
+
+/// The job that took a key last.
+struct Holder {
+    seq: Option<i64>,
+    id: String,
+    until: Option<i64>,
+}
+
+impl Store {
+    /// Which job holds the key now, unless it is `own`.
+    pub(super) fn holder(&self, key: &Key, own: Option<i64>) -> Result<Option<JobId>> {
+        let row = |row: &Row<'_>| Ok(Holder { seq: row.get(0)?, id: row.get(1)?, until: row.get(2)? });
+        let holder = self.conn().prepare_cached("SELECT seq, id, until FROM unique_key WHERE key = ?1")?.query_row([&key.text], row);
+        let Some(Holder { seq, id, until }) = holder.optional()? else { return Ok(None) };
+        let is_own = own.is_some() && seq == own;
+        if is_own || !(until.is_some_and(|until| self.now < until) || self.goes_on(seq)?) {
+            return Ok(None);
+        }
+        // Only ids are in the column; what a stranger wrote there holds nothing.
+        Ok(id.parse().ok())
+    }
+
+    /// Whether a job is there that has not ended.
+    fn goes_on(&self, seq: Option<i64>) -> Result<bool> {
+        let Some(seq) = seq else { return Ok(false) };
+        let Some(job) = by_seq(self.conn(), seq)? else { return Ok(false) };
+        Ok(!locate(self.conn(), &job)?.state().is_final())
+    }
+
+    /// Gives the key to a job that was accepted at that time.
+    pub(super) fn hold(&self, key: &Key, seq: i64, id: &str, accepted: i64) -> Result<()> {
+        let until = key.window.map(|window| accepted.saturating_add(window));
+        self.run("INSERT OR REPLACE INTO unique_key(key, seq, id, until) VALUES(?1, ?2, ?3, ?4)", (&key.text, seq, id, until))?;
+        Ok(())
+    }
+
+    /// Gives a job that has ended its key anew; answers who else holds it.
+    pub(super) fn hold_again(&self, seq: i64) -> Result<Option<JobId>> {
+        // Few jobs are unique; the others are not read.
+        let select = "SELECT id, queued, body FROM job WHERE seq = ?1 AND instr(body, '\"unique\":') > 0";
+        let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let found: Option<(String, i64, String)> = self.conn().prepare_cached(select)?.query_row([seq], row).optional()?;
+        let Some((id, accepted, body)) = found else { return Ok(None) };
+        // One that cannot be read says so when it is run.
+        let Some(key) = Job::parse(body.as_bytes(), &Ids::system()).ok().and_then(|parsed| Key::of(&parsed.job)) else { return Ok(None) };
+        let holder = self.holder(&key, Some(seq))?;
+        if holder.is_none() {
+            self.hold(&key, seq, &id, accepted)?;
+        }
+        Ok(holder)
+    }
+
+    /// Takes their keys from jobs that are deleted.
+    pub(super) fn free_keys(&self, seqs: &Seqs) -> Result<()> {
+        self.run("DELETE FROM unique_key WHERE seq IN (SELECT value FROM json_each(?1))", [seqs])?;
+        Ok(())
+    }
+
+    /// Forgets jobs that were kept long enough, but for their windows.
+    pub(super) fn forget_keys(&self, seqs: &Seqs) -> Result<()> {
+        let over = "DELETE FROM unique_key WHERE seq IN (SELECT value FROM json_each(?1)) AND (until IS NULL OR until <= ?2)";
+        self.run(over, (seqs, self.now))?;
+        self.run("UPDATE unique_key SET seq = NULL WHERE seq IN (SELECT value FROM json_each(?1))", [seqs])?;
+        Ok(())
+    }
+
+    /// Forgets windows of forgotten jobs, as far as they are over.
+    pub(super) fn sweep_keys(&self) -> Result<()> {
+        let over = "DELETE FROM unique_key WHERE key IN (SELECT key FROM unique_key WHERE seq IS NULL AND until <= ?1 LIMIT ?2)";
+        self.run(over, (self.now, MAX_SWEPT))?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use rusqlite::Connection;
+
+    use super::super::file::OpenFile;
+    use super::super::schema::{STEPS, migrate};
+    use super::*;
+    use crate::clock::Clock;
+    use crate::provider::{Bound, Keep, Setup};
+    use crate::queue::Enqueued;
+
+    fn unique(id: &str, more: &str) -> Arc<Job> {
+        let text = format!(r#"{{"id":"{id}","type":"work","unique":{{{more}}}}}"#);
+        Arc::new(Job::parse(text.as_bytes(), &Ids::system()).unwrap().job)
+    }
+
+    fn open(setup: &Setup) -> OpenFile {
+        OpenFile::open(setup.base.join("jobs.db"), setup).unwrap().unwrap()
+    }
+
+    fn keys(folder: &Path) -> Vec<(String, Option<i64>)> {
+        let conn = Connection::open(folder.join("jobs.db")).unwrap();
+        let mut select = conn.prepare("SELECT key, seq FROM unique_key ORDER BY key").unwrap();
+        select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().collect::<Result<_>>().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_file_from_before_there_were_keys_is_taken_over_and_its_jobs_hold_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut old = Connection::open(folder.path().join("jobs.db")).unwrap();
+        migrate(&mut old, &STEPS[..1]).unwrap();
+        let body = unique("old", "").to_json();
+        old.execute("INSERT INTO job(id, type, prio, queued, due, body) VALUES('old', 'work', 0, 1, 1, ?1)", [&body]).unwrap();
+        old.execute_batch("INSERT INTO ready(type, score, seq, prio) VALUES('work', 1, 1, 0)").unwrap();
+        drop(old);
+        let file = open(&Setup::new("jobs", folder.path()));
+        let calls = [unique("old", ""), unique("a", ""), unique("b", "")];
+        let answers = [Enqueued::Exists, Enqueued::Created, Enqueued::Held("a".parse().unwrap())];
+        assert_eq!(file.enqueue(&calls, None).await.unwrap(), answers);
+        file.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn keys_go_with_their_jobs_and_windows_when_they_are_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let keep = Keep { done: Bound { age: Duration::from_secs(60), count: 100 }, ..Keep::default() };
+        let clock = Clock::stopped_at(Timestamp::from_millis(1_000_000));
+        let file = open(&Setup { keep, clock: clock.clone(), ..Setup::new("jobs", folder.path()) });
+        let jobs = [unique("a", r#""key":"k""#), unique("b", r#""key":"l","window":"1h""#)];
+        file.enqueue(&jobs, None).await.unwrap();
+        let ids: Vec<JobId> = jobs.iter().map(|job| job.id.clone()).collect();
+        file.change(super::super::change::Wish::Cancel, &ids).await.unwrap();
+        assert_eq!(keys(folder.path()), [("key:k".into(), Some(1)), ("key:l".into(), Some(2))]);
+        for (millis, left) in [(61_000, vec![("key:l".to_owned(), None)]), (3_600_000, vec![])] {
+            clock.shift(millis);
+            // Twice, because a step does only so much.
+            file.step(|_| Ok(())).await.unwrap();
+            file.step(|_| Ok(())).await.unwrap();
+            assert_eq!(keys(folder.path()), left);
+        }
+        file.close().await.unwrap();
+    }
+}
