@@ -247,7 +247,7 @@ impl Queue for Faulty {
             for (job, answer) in jobs.iter().zip(&mut answers) {
                 let key = self.key(&job.id);
                 match answer {
-                    Enqueued::Created => _ = priorities.insert(key, job.priority),
+                    Enqueued::Created | Enqueued::Replaced(_) => _ = priorities.insert(key, job.priority),
                     Enqueued::Exists if priorities.get(&key) != Some(&job.priority) => *answer = Enqueued::Conflict,
                     Enqueued::Exists | Enqueued::Conflict | Enqueued::Held(_) => {}
                 }

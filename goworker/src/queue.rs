@@ -42,7 +42,8 @@ pub trait Queue: Provider {
     /// Accepts jobs, all or none: when it returns, they are stored as durably as the queue can.
     ///
     /// An id that exists creates nothing and answers [`Enqueued::Exists`]; with other content [`Enqueued::Conflict`]. A new
-    /// job whose [key](Job::unique_key) another one holds creates nothing and answers [`Enqueued::Held`]. At most [`MAX_BULK`] jobs. With a cursor, the step is done only if it stands where `from` says.
+    /// job whose [key](Job::unique_key) another one holds creates nothing and answers [`Enqueued::Held`], unless it
+    /// [replaces](Job::replaces) that one and that one waits: then that one is cancelled, and [`Enqueued::Replaced`]. At most [`MAX_BULK`] jobs. With a cursor, the step is done only if it stands where `from` says.
     ///
     /// # Errors
     /// When nothing was stored: the store cannot accept, the cursor has moved, or there are too many jobs.
@@ -128,6 +129,15 @@ pub enum Enqueued {
     Conflict,
     /// This job holds its key; nothing was created.
     Held(JobId),
+    /// It is stored. This job, which held its key and waited, was cancelled for it.
+    Replaced(JobId),
+}
+
+impl Enqueued {
+    /// Whether a job was stored that was not there before.
+    pub fn is_new(&self) -> bool {
+        matches!(self, Enqueued::Created | Enqueued::Replaced(_))
+    }
 }
 
 /// Where a job is in its life.

@@ -87,7 +87,7 @@ impl OpenQueue {
     async fn accept(&self, jobs: &[Arc<Job>]) -> Result<Vec<Result<JobId, JobId>>, ClientError> {
         let answers = self.handle.enqueue(jobs, None).await.map_err(self.store_error())?;
         let id = |(job, answer): (&Arc<Job>, Enqueued)| match answer {
-            Enqueued::Created | Enqueued::Exists => Ok(job.id.clone()),
+            Enqueued::Created | Enqueued::Replaced(_) | Enqueued::Exists => Ok(job.id.clone()),
             Enqueued::Held(holder) => Ok(holder),
             Enqueued::Conflict => Err(job.id.clone()),
         };

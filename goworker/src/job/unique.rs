@@ -27,7 +27,7 @@ pub struct Unique {
     /// soon as the job has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Dur>,
-    /// What happens to a job whose key another one holds.
+    /// What happens to this job if another one holds its key.
     #[serde(default, skip_serializing_if = "is_default")]
     pub mode: UniqueMode,
 }
@@ -39,6 +39,9 @@ pub enum UniqueMode {
     /// It is not created.
     #[default]
     Reject,
+    /// If the other one waits, for its time, a slot or another attempt, that one is cancelled, and this one created. If the
+    /// other one runs, or only its window lasts, this one is not created.
+    Replace,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
@@ -48,12 +51,13 @@ fn is_default(mode: &UniqueMode) -> bool {
 
 impl UniqueMode {
     /// All modes.
-    pub const ALL: [UniqueMode; 1] = [UniqueMode::Reject];
+    pub const ALL: [UniqueMode; 2] = [UniqueMode::Reject, UniqueMode::Replace];
 
     /// The mode's name, as in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             UniqueMode::Reject => "reject",
+            UniqueMode::Replace => "replace",
         }
     }
 }
@@ -64,7 +68,7 @@ impl FromStr for UniqueMode {
     fn from_str(text: &str) -> Result<Self, String> {
         UniqueMode::ALL.into_iter().find(|mode| mode.as_str() == text).ok_or_else(|| {
             let known = UniqueMode::ALL.map(UniqueMode::as_str);
-            format!("`{text}` is not a mode; there is {}", known.join(", "))
+            format!("`{text}` is not a mode; there are {}", known.join(", "))
         })
     }
 }
@@ -93,6 +97,11 @@ impl Job {
             Some(key) => format!("key:{key}"),
             None => format!("sha256:{}", fingerprint([&self.job_type, &self.name, self.params.get()])),
         })
+    }
+
+    /// Whether the job takes the place of one that waits and holds its key.
+    pub fn replaces(&self) -> bool {
+        self.unique.as_ref().is_some_and(|unique| unique.mode == UniqueMode::Replace)
     }
 
     /// Until when a job that was accepted at that time holds its key although it has ended: at this instant it is free.

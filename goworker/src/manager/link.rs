@@ -86,7 +86,7 @@ impl Link {
                 }
             }
         }
-        let created = answers.iter().filter(|answer| **answer == Enqueued::Created).count();
+        let created = answers.iter().filter(|answer| answer.is_new()).count();
         tracing::info!(target: "goworker::link", provider = self.name, queue = self.queue_name, "{created} new of {} jobs into `{}`", jobs.len(), self.queue_name);
         self.settle(&batch, |index| self.settlement(&answers[index], &batch.deliveries[index])).await;
         created as u64
@@ -121,7 +121,7 @@ impl Link {
 
     fn settlement(&self, answer: &Enqueued, delivery: &Delivery) -> Settlement {
         match answer {
-            Enqueued::Created | Enqueued::Exists => Settlement::Done { output: ().into() },
+            Enqueued::Created | Enqueued::Replaced(_) | Enqueued::Exists => Settlement::Done { output: ().into() },
             Enqueued::Held(holder) => {
                 tracing::info!(target: "goworker::link", provider = self.name, "job `{}` is not needed: `{holder}` in `{}` holds its key", delivery.job.id, self.queue_name);
                 Settlement::Done { output: ().into() }

@@ -18,20 +18,24 @@ struct Line<'a> {
     /// The job that holds the key.
     #[serde(skip_serializing_if = "Option::is_none")]
     held_by: Option<&'a str>,
+    /// The job that was cancelled for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replaces: Option<&'a str>,
 }
 
 impl Answers {
     /// Adds the line of a job. As text it is the id of the job that is there: its own, or that of the holder of its key;
     /// one that was refused has none.
     pub(super) fn add(self, lines: &mut String, id: &JobId, answer: &Enqueued) {
-        let (word, held_by) = match answer {
-            Enqueued::Created => ("created", None),
-            Enqueued::Exists => ("exists", None),
-            Enqueued::Conflict => ("conflict", None),
-            Enqueued::Held(holder) => ("held", Some(holder.as_str())),
+        let (word, held_by, replaces) = match answer {
+            Enqueued::Created => ("created", None, None),
+            Enqueued::Replaced(other) => ("created", None, Some(other.as_str())),
+            Enqueued::Exists => ("exists", None, None),
+            Enqueued::Conflict => ("conflict", None, None),
+            Enqueued::Held(holder) => ("held", Some(holder.as_str()), None),
         };
         match (self.0, answer) {
-            (Format::Json, _) => lines.push_str(&terminal::json_line(&Line { id: id.as_str(), answer: word, held_by })),
+            (Format::Json, _) => lines.push_str(&terminal::json_line(&Line { id: id.as_str(), answer: word, held_by, replaces })),
             (Format::Text, Enqueued::Conflict) => return,
             (Format::Text, _) => lines.push_str(held_by.unwrap_or(id.as_str())),
         }
@@ -48,12 +52,12 @@ mod tests {
         let id = |text: &str| text.parse::<JobId>().unwrap();
         let told = |format| {
             let mut lines = String::new();
-            for answer in [Enqueued::Created, Enqueued::Exists, Enqueued::Conflict, Enqueued::Held(id("a"))] {
+            for answer in [Enqueued::Created, Enqueued::Exists, Enqueued::Conflict, Enqueued::Held(id("a")), Enqueued::Replaced(id("c"))] {
                 Answers(format).add(&mut lines, &id("b"), &answer);
             }
             lines
         };
-        assert_eq!(told(Format::Text), "b\nb\na\n");
+        assert_eq!(told(Format::Text), "b\nb\na\nb\n");
         insta::assert_snapshot!(told(Format::Json));
     }
 }

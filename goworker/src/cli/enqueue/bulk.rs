@@ -134,6 +134,8 @@ struct Bulk<'a, P> {
 #[derive(Debug, Default)]
 struct Tally {
     created: u64,
+    /// Of the created ones: those that took the place of another.
+    replaced: u64,
     existed: u64,
     held: u64,
     conflicts: u64,
@@ -211,6 +213,10 @@ impl<P: FnMut(&str) -> Result<(), Fault>> Bulk<'_, P> {
         for ((job, number), answer) in batch.jobs.iter().zip(&batch.numbers).zip(answers) {
             match answer {
                 Enqueued::Created => self.tally.created += 1,
+                Enqueued::Replaced(_) => {
+                    self.tally.created += 1;
+                    self.tally.replaced += 1;
+                }
                 Enqueued::Exists => self.tally.existed += 1,
                 Enqueued::Held(_) => self.tally.held += 1,
                 Enqueued::Conflict => {
@@ -251,6 +257,9 @@ impl<P: FnMut(&str) -> Result<(), Fault>> Bulk<'_, P> {
 impl Tally {
     fn told(&self, queue: &str) -> String {
         let mut text = format!("{} enqueued into `{queue}`", jobs(self.created));
+        if self.replaced > 0 {
+            text += &format!(", {} replaced by them", jobs(self.replaced));
+        }
         if self.existed > 0 {
             text += &format!(", {} there already", jobs(self.existed));
         }
@@ -394,7 +403,7 @@ mod tests {
 
     #[test]
     fn a_tally_tells_only_what_there_was() {
-        let told = |created, existed, held, conflicts| Tally { created, existed, held, conflicts }.told("jobs");
+        let told = |created, existed, held, conflicts| Tally { created, replaced: 0, existed, held, conflicts }.told("jobs");
         assert_eq!(told(1, 0, 0, 0), "1 job enqueued into `jobs`");
         assert_eq!(
             told(0, 2, 1, 1),

@@ -29,7 +29,7 @@ impl Store {
         }
         if let Some(unique) = self.entries[key].job.unique_key() {
             if let Some(holder) = self.holder(&unique, Some(key), now) {
-                return Change::Held(holder);
+                return Change::Held(holder.id.clone());
             }
             self.hold(unique, key);
         }

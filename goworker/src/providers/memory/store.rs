@@ -116,8 +116,14 @@ impl Store {
             return if same { Enqueued::Exists } else { Enqueued::Conflict };
         }
         let unique = job.unique_key();
+        let mut answer = Enqueued::Created;
         if let Some(holder) = unique.as_deref().and_then(|unique| self.holder(unique, None, now)) {
-            return Enqueued::Held(holder);
+            let (id, waiting) = (holder.id.clone(), holder.job.filter(|&other| self.waits(other)));
+            match waiting.filter(|_| job.replaces()) {
+                Some(other) => self.end(other, State::Cancelled, now),
+                None => return Enqueued::Held(id),
+            }
+            answer = Enqueued::Replaced(id);
         }
         let ticket = self.ticket();
         let chosen = job.run_at.or_else(|| job.delay.map(|delay| now.after(delay.get()))).unwrap_or(now);
@@ -140,7 +146,7 @@ impl Store {
         if let Some(unique) = unique {
             self.hold(unique, key);
         }
-        Enqueued::Created
+        answer
     }
 
     pub(super) fn fetch(&mut self, demand: &Demand, now: Timestamp) -> Batch {

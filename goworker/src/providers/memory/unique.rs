@@ -4,15 +4,15 @@ use std::collections::{BTreeSet, HashMap};
 
 use goworker::{JobId, Timestamp};
 
-use super::entry::Key;
+use super::entry::{Key, Place};
 use super::store::Store;
 
 /// The job that took a key last.
 #[derive(Debug)]
-struct Holder {
-    id: JobId,
+pub(super) struct Holder {
+    pub(super) id: JobId,
     /// `None` once it is forgotten, and only its window lasts.
-    job: Option<Key>,
+    pub(super) job: Option<Key>,
     /// Until when it holds the key although it has ended.
     until: Option<Timestamp>,
 }
@@ -27,11 +27,16 @@ pub(super) struct Keys {
 
 impl Store {
     /// Which job holds the key now, unless it is `own`.
-    pub(super) fn holder(&self, unique: &str, own: Option<Key>, now: Timestamp) -> Option<JobId> {
+    pub(super) fn holder(&self, unique: &str, own: Option<Key>, now: Timestamp) -> Option<&Holder> {
         let holder = self.unique.holders.get(unique).filter(|holder| own.is_none() || holder.job != own)?;
         let lasts = holder.until.is_some_and(|until| now < until);
         let goes_on = holder.job.is_some_and(|job| !self.entries[job].place.state().is_final());
-        (lasts || goes_on).then(|| holder.id.clone())
+        (lasts || goes_on).then_some(holder)
+    }
+
+    /// Whether a job is there to be started.
+    pub(super) fn waits(&self, key: Key) -> bool {
+        matches!(self.entries[key].place, Place::Scheduled { .. } | Place::Ready)
     }
 
     /// Gives the key to a job.

@@ -6,8 +6,9 @@ use crate::job::{Job, JobId};
 use crate::provider::Cursor;
 use crate::queue::Enqueued;
 
+use super::place::Place;
 use super::store::Store;
-use super::unique::Key;
+use super::unique::{Holder, Key};
 
 /// A job as the tables want it, prepared by the caller so that the one thread that writes does not spend time on it.
 #[derive(Debug)]
@@ -68,17 +69,26 @@ impl Store {
             }
             self.run("INSERT OR REPLACE INTO cursor(name, at) VALUES(?1, ?2)", [&cursor.name, &cursor.to])?;
         }
-        jobs.iter().map(|job| self.accept_one(job)).collect::<Result<_>>().map(Ok)
+        let mut replaced = Vec::new();
+        let answers = jobs.iter().map(|job| self.accept_one(job, &mut replaced)).collect::<Result<_>>()?;
+        self.put_finished("cancelled", replaced)?;
+        Ok(Ok(answers))
     }
 
-    fn accept_one(&mut self, job: &NewJob) -> Result<Enqueued> {
+    /// Stores a job. The one that it replaces is taken out of its place, and added to `replaced`.
+    fn accept_one(&mut self, job: &NewJob, replaced: &mut Vec<i64>) -> Result<Enqueued> {
+        let mut answer = Enqueued::Created;
         if let Some(key) = &job.key {
             // An id that is known comes first: its own key is no reason to refuse it.
             if let Some(known) = self.known(job)? {
                 return Ok(known);
             }
-            if let Some(holder) = self.holder(key, None)? {
-                return Ok(Enqueued::Held(holder));
+            if let Some(Holder { id, place }) = self.holder(key, None)? {
+                let waiting = place.filter(|(_, place)| key.replaces && matches!(place, Place::Ready | Place::Scheduled | Place::Lost));
+                let Some((other, place)) = waiting else { return Ok(Enqueued::Held(id)) };
+                self.leave(&other, &place)?;
+                replaced.push(other.seq);
+                answer = Enqueued::Replaced(id);
             }
         }
         // A time that has passed is no reason to overtake those that wait already.
@@ -104,7 +114,7 @@ impl Store {
         } else {
             self.put_ready(seq, &job.job_type, due, job.prio)?;
         }
-        Ok(Enqueued::Created)
+        Ok(answer)
     }
 
     /// What is to be answered if the id is there already.

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Result, Row};
 use crate::clock::Timestamp;
 use crate::job::{Ids, Job, JobId};
 
-use super::place::{by_seq, locate};
+use super::place::{Known, Place, by_seq, locate};
 use super::seqs::Seqs;
 use super::store::Store;
 
@@ -17,42 +17,45 @@ const MAX_SWEPT: usize = 1_000;
 pub(super) struct Key {
     text: String,
     window: Option<i64>,
+    /// Whether its job takes the place of one that waits.
+    pub(super) replaces: bool,
 }
 
 impl Key {
     /// The key of a job that is to be unique.
     pub(super) fn of(job: &Job) -> Option<Self> {
         let window = job.unique_until(Timestamp::from_millis(0)).map(Timestamp::as_millis);
-        Some(Key { text: job.unique_key()?, window })
+        Some(Key { text: job.unique_key()?, window, replaces: job.replaces() })
     }
 }
 
-/// The job that took a key last.
-struct Holder {
-    seq: Option<i64>,
-    id: String,
-    until: Option<i64>,
+/// A job that holds a key.
+#[derive(Debug)]
+pub(super) struct Holder {
+    pub(super) id: JobId,
+    /// Where it stands; nothing if it is forgotten, and only its window lasts.
+    pub(super) place: Option<(Known, Place)>,
 }
 
 impl Store {
     /// Which job holds the key now, unless it is `own`.
-    pub(super) fn holder(&self, key: &Key, own: Option<i64>) -> Result<Option<JobId>> {
-        let row = |row: &Row<'_>| Ok(Holder { seq: row.get(0)?, id: row.get(1)?, until: row.get(2)? });
-        let holder = self.conn().prepare_cached("SELECT seq, id, until FROM unique_key WHERE key = ?1")?.query_row([&key.text], row);
-        let Some(Holder { seq, id, until }) = holder.optional()? else { return Ok(None) };
-        let is_own = own.is_some() && seq == own;
-        if is_own || !(until.is_some_and(|until| self.now < until) || self.goes_on(seq)?) {
-            return Ok(None);
-        }
+    pub(super) fn holder(&self, key: &Key, own: Option<i64>) -> Result<Option<Holder>> {
+        let row = |row: &Row<'_>| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, String>(1)?, row.get::<_, Option<i64>>(2)?));
+        let last = self.conn().prepare_cached("SELECT seq, id, until FROM unique_key WHERE key = ?1")?.query_row([&key.text], row);
+        let Some((seq, id, until)) = last.optional()?.filter(|(seq, ..)| own.is_none() || *seq != own) else { return Ok(None) };
         // Only ids are in the column; what a stranger wrote there holds nothing.
-        Ok(id.parse().ok())
+        let Ok(id) = id.parse() else { return Ok(None) };
+        let place = self.place_of(seq)?;
+        let lasts = until.is_some_and(|until| self.now < until);
+        let goes_on = place.as_ref().is_some_and(|(_, place)| !place.state().is_final());
+        Ok((lasts || goes_on).then_some(Holder { id, place }))
     }
 
-    /// Whether a job is there that has not ended.
-    fn goes_on(&self, seq: Option<i64>) -> Result<bool> {
-        let Some(seq) = seq else { return Ok(false) };
-        let Some(job) = by_seq(self.conn(), seq)? else { return Ok(false) };
-        Ok(!locate(self.conn(), &job)?.state().is_final())
+    fn place_of(&self, seq: Option<i64>) -> Result<Option<(Known, Place)>> {
+        let Some(seq) = seq else { return Ok(None) };
+        let Some(job) = by_seq(self.conn(), seq)? else { return Ok(None) };
+        let place = locate(self.conn(), &job)?;
+        Ok(Some((job, place)))
     }
 
     /// Gives the key to a job that was accepted at that time.
@@ -75,7 +78,7 @@ impl Store {
         if holder.is_none() {
             self.hold(&key, seq, &id, accepted)?;
         }
-        Ok(holder)
+        Ok(holder.map(|holder| holder.id))
     }
 
     /// Takes their keys from jobs that are deleted.

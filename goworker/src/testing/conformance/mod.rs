@@ -45,6 +45,7 @@ mod handing_out;
 mod keeping;
 mod leases;
 mod managing;
+mod replacing;
 mod report;
 mod settling;
 mod subject;
@@ -199,6 +200,7 @@ async fn judge_cases(nature: Nature, open: &Arc<Open>, report: &mut Report) {
         leases::CASES,
         managing::CASES,
         uniqueness::CASES,
+        replacing::CASES,
         waiting::CASES,
         keeping::CASES,
         cutting_off::CASES,

@@ -34,18 +34,18 @@ cases![
     of_two_retries_by_hand_with_one_key_one_is_done,
 ];
 
-const WINDOW: Duration = Duration::from_secs(600);
+pub(super) const WINDOW: Duration = Duration::from_secs(600);
 
 /// A job with the key `k`.
 pub(super) fn unique(name: &str) -> Job {
     with(name, Unique { key: Some("k".into()), ..Unique::default() })
 }
 
-fn with(name: &str, unique: Unique) -> Job {
+pub(super) fn with(name: &str, unique: Unique) -> Job {
     Job { unique: Some(unique), ..job(name) }
 }
 
-fn windowed(name: &str) -> Job {
+pub(super) fn windowed(name: &str) -> Job {
     with(name, Unique { key: Some("k".into()), window: Some(Dur(WINDOW)), ..Unique::default() })
 }
 

@@ -50,14 +50,14 @@ impl Reference {
         }
     }
 
-    /// Learns from jobs that were accepted although their key was held when last seen.
+    /// Learns from jobs that were accepted although the holder of their key ran when last seen.
     pub(super) fn tell_enqueued(&mut self, jobs: &[Arc<Job>], answers: &[Enqueued]) {
-        for (job, _) in jobs.iter().zip(answers).filter(|(_, answer)| **answer == Enqueued::Created) {
+        for (job, _) in jobs.iter().zip(answers).filter(|(_, answer)| answer.is_new()) {
             self.tell_free(job);
         }
     }
 
-    /// The key of a job was free: whoever held it in a process that has crashed was taken up, and has ended.
+    /// The key of a job was had: whoever held it in a process that has crashed was taken up.
     fn tell_free(&mut self, job: &Job) {
         if let Some(token) = self.holder(job).and_then(|holder| self.orphaned(holder)) {
             self.lose(token);

@@ -104,13 +104,18 @@ impl Reference {
         if let Some(known) = self.jobs.get(&job.id) {
             return if known.job == *job { Enqueued::Exists } else { Enqueued::Conflict };
         }
-        if let Some(holder) = self.holder(job) {
-            return Enqueued::Held(holder.job.id.clone());
+        let holder = self.holder(job).map(|holder| holder.job.id.clone());
+        if let Some(holder) = &holder {
+            let waits = |known: &&mut Known| matches!(known.state(), State::Scheduled | State::Ready);
+            match self.jobs.get_mut(holder).filter(waits).filter(|_| job.replaces()) {
+                Some(waiting) => drop(waiting.cancel(self.now)),
+                None => return Enqueued::Held(holder.clone()),
+            }
         }
         self.accepted += 1;
         self.jobs.insert(job.id.clone(), Known::accepted(Arc::clone(job), self.accepted, self.now));
         self.hold(job, self.now);
-        Enqueued::Created
+        holder.map_or(Enqueued::Created, Enqueued::Replaced)
     }
 
     /// Which other job holds the key of a job. Nothing is forgotten during a walk, so it is known.
@@ -207,7 +212,7 @@ impl Reference {
 
     /// In which order the handler jobs of one call are accepted is not told.
     fn accept_handler(&mut self, job: &Arc<Job>) {
-        if self.accept(job) == Enqueued::Created
+        if self.accept(job).is_new()
             && let Some(known) = self.jobs.get_mut(&job.id)
         {
             known.moved = true;

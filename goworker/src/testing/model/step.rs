@@ -72,6 +72,8 @@ pub(super) struct Key {
     /// So few that jobs meet; `None` is the one that follows from what the job is.
     pub(super) number: Option<u8>,
     pub(super) window: Option<u64>,
+    /// Whether the job takes the place of one that waits.
+    pub(super) replaces: bool,
 }
 
 /// A move of a cursor.
@@ -134,7 +136,8 @@ fn draft() -> impl Strategy<Value = Draft> {
 }
 
 fn key() -> impl Strategy<Value = Key> {
-    (option::weighted(0.7, 0..2u8), option::weighted(0.3, moment())).prop_map(|(number, window)| Key { number, window })
+    (option::weighted(0.7, 0..2u8), option::weighted(0.3, moment()), proptest::bool::weighted(0.4))
+        .prop_map(|(number, window, replaces)| Key { number, window, replaces })
 }
 
 /// Round numbers mostly, so that what has to happen at the same moment does.

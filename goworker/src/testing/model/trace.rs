@@ -70,7 +70,8 @@ fn one_job(job: &Job) -> String {
     }
     if let (Some(unique), Some(key)) = (&job.unique, job.unique_key()) {
         let window = unique.window.map(|window| format!(" for {window}")).unwrap_or_default();
-        text += &format!(" unique by {}{window}", key.get(..12).unwrap_or(&key));
+        let how = if job.replaces() { "replacing" } else { "unique" };
+        text += &format!(" {how} by {}{window}", key.get(..12).unwrap_or(&key));
     }
     text
 }
@@ -115,12 +116,15 @@ pub(super) trait Answer {
 
 impl Answer for Vec<Enqueued> {
     fn text(&self) -> String {
+        let new = self.iter().filter(|answer| answer.is_new()).count();
         let of = |kind| self.iter().filter(|answer| **answer == kind).count();
-        let held: String = self
-            .iter()
-            .filter_map(|answer| if let Enqueued::Held(id) = answer { Some(format!(", key held by {id}")) } else { None })
-            .collect();
-        format!("{} created, {} existed, {} refused{held}", of(Enqueued::Created), of(Enqueued::Exists), of(Enqueued::Conflict))
+        let told = |answer: &Enqueued| match answer {
+            Enqueued::Held(id) => Some(format!(", key held by {id}")),
+            Enqueued::Replaced(id) => Some(format!(", {id} replaced")),
+            _ => None,
+        };
+        let held: String = self.iter().filter_map(told).collect();
+        format!("{} created, {} existed, {} refused{held}", new, of(Enqueued::Exists), of(Enqueued::Conflict))
     }
 }
 

@@ -83,6 +83,10 @@ impl Queue for WatchedQueue {
         for (job, answer) in jobs.iter().zip(&answers) {
             match answer {
                 Enqueued::Created => self.accepted(job),
+                Enqueued::Replaced(other) => {
+                    self.scene.recorder.job(&self.name, "replaces", job, format!("{other}, which is cancelled"));
+                    self.accepted(job);
+                }
                 Enqueued::Exists => self.scene.recorder.job(&self.name, "there already", job, ""),
                 Enqueued::Conflict => self.scene.recorder.job(&self.name, "refused", job, "another job has its id"),
                 Enqueued::Held(holder) => self.scene.recorder.job(&self.name, "not needed", job, format!("{holder} holds its key")),
