@@ -180,7 +180,11 @@ async fn listen(shared: Arc<Shared>) {
 }
 
 /// The key of the token that came, if one did in time.
-async fn await_token(shared: &Shared, keys: &BTreeSet<String>, connection: &mut MultiplexedConnection) -> Result<Option<String>, RedisError> {
+async fn await_token(
+    shared: &Shared,
+    keys: &BTreeSet<String>,
+    connection: &mut MultiplexedConnection,
+) -> Result<Option<String>, RedisError> {
     let mut cmd: Cmd = redis::cmd("BLPOP");
     cmd.arg(&shared.interrupt);
     for key in keys {

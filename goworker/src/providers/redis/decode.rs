@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
-use goworker::{Attempt, Change, Delivery, Enqueued, Failure, Ids, Job, JobRecord, Output, QueueStats, Count, State, Timestamp};
+use goworker::{Attempt, Change, Count, Delivery, Enqueued, Failure, Ids, Job, JobRecord, Output, QueueStats, State, Timestamp};
 use redis::FromRedisValue;
 
 /// What a fetch answers: token, records, and what is known of those with a past.
@@ -79,12 +79,27 @@ pub(super) fn record(known: Known, with_attempts: bool, ids: &Ids) -> anyhow::Re
     })
 }
 
-pub(super) fn enqueued(letter: u8) -> Enqueued {
-    match letter {
-        b'C' => Enqueued::Created,
-        b'E' => Enqueued::Exists,
-        _ => Enqueued::Conflict,
+/// What became of jobs, a letter for each; some with an id and `;` after it.
+pub(super) fn enqueued(answers: &str) -> anyhow::Result<Vec<Enqueued>> {
+    let mut enqueued = Vec::new();
+    let mut rest = answers;
+    while let Some(letter) = rest.chars().next() {
+        rest = &rest[letter.len_utf8()..];
+        let mut id = || {
+            let (id, after) = rest.split_once(';').context("an id is cut off")?;
+            rest = after;
+            id.parse().map_err(|error: String| anyhow!(error))
+        };
+        enqueued.push(match letter {
+            'C' => Enqueued::Created,
+            'E' => Enqueued::Exists,
+            'F' => Enqueued::Conflict,
+            'H' => Enqueued::Held(id()?),
+            'R' => Enqueued::Replaced(id()?),
+            other => return Err(anyhow!("`{other}` is no answer that this program knows")),
+        });
     }
+    Ok(enqueued)
 }
 
 pub(super) fn change(word: &str) -> anyhow::Result<Change> {
@@ -92,6 +107,7 @@ pub(super) fn change(word: &str) -> anyhow::Result<Change> {
         "changed" => Change::Changed,
         "requested" => Change::Requested,
         "absent" => Change::Absent,
+        word if let Some(holder) = word.strip_prefix("held ") => Change::Held(holder.parse().map_err(|error: String| anyhow!(error))?),
         state => Change::Refused(state.parse().map_err(|error: String| anyhow!(error))?),
     })
 }

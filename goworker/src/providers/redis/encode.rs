@@ -15,7 +15,7 @@ pub(super) fn push_job(cmd: &mut Cmd, job: &Job) {
 /// What is not as usual; nothing for most jobs.
 fn options(job: &Job) -> String {
     let mut options = String::new();
-    if job.priority == 0 && job.run_at.is_none() && job.delay.is_none() && job.expires_at.is_none() {
+    if job.priority == 0 && job.run_at.is_none() && job.delay.is_none() && job.expires_at.is_none() && job.unique.is_none() {
         return options;
     }
     // Writing to a string does not fail.
@@ -29,6 +29,12 @@ fn options(job: &Job) -> String {
         Some(at) => write!(options, " {}", at.as_millis()),
         None => write!(options, " -"),
     };
+    if let (Some(unique), Some(key)) = (&job.unique, job.unique_key()) {
+        let _ = match unique.window {
+            Some(window) => write!(options, " {} {} {key}", unique.mode.as_str(), window.get().as_millis()),
+            None => write!(options, " {} - {key}", unique.mode.as_str()),
+        };
+    }
     options
 }
 

@@ -68,7 +68,10 @@ impl Provider for Redis {
         layout.arg(calls.key("layout"));
         let layout: Option<String> = calls.ask(layout).await?;
         if let Some(layout) = layout.filter(|layout| layout != LAYOUT) {
-            bail!("the queue `{queue}` on {} has the layout {layout}, which another version of goworker has made; this one knows {LAYOUT}", self.url);
+            bail!(
+                "the queue `{queue}` on {} has the layout {layout}, which another version of goworker has made; this one knows {LAYOUT}",
+                self.url
+            );
         }
         calls.server.warn_of_eviction().await;
         let bell = Bell::new(Arc::clone(&calls), &owner);
@@ -143,7 +146,7 @@ impl Queue for Redis {
         let (ended, answer): (String, Option<String>) = call.answer().await?;
         match (ended.as_str(), answer, cursor) {
             ("moved", at, Some(cursor)) => Err(ProviderError::CursorMoved { name: cursor.name.clone(), at }),
-            (_, answers, _) => Ok(answers.unwrap_or_default().bytes().map(decode::enqueued).collect()),
+            (_, answers, _) => decode::enqueued(&answers.unwrap_or_default()).map_err(ProviderError::Failed),
         }
     }
 

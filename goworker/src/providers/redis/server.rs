@@ -120,7 +120,9 @@ impl Server {
             return ProviderError::Unavailable(anyhow!("no answer from Redis at {place}: {error}"));
         }
         match error.code() {
-            Some("OOM") => ProviderError::Unavailable(anyhow!("Redis at {place} has no memory left and accepts nothing (`maxmemory` is reached)")),
+            Some("OOM") => {
+                ProviderError::Unavailable(anyhow!("Redis at {place} has no memory left and accepts nothing (`maxmemory` is reached)"))
+            }
             Some("NOAUTH" | "WRONGPASS" | "NOPERM") => ProviderError::Unavailable(anyhow!("Redis at {place} refuses the login: {error}")),
             Some("MISCONF" | "NOREPLICAS") => ProviderError::Unavailable(anyhow!("Redis at {place} accepts nothing: {error}")),
             _ if error.kind() == ErrorKind::AuthenticationFailed => {

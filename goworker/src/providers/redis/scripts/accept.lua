@@ -1,5 +1,5 @@
--- How jobs come in. Each is four texts: id, type, OPTIONS, JSON. OPTIONS is empty for most, else `PRIORITY START EXPIRES`, where START is
--- `@MS` for an instant, `+MS` for a delay, and `-` is nothing.
+-- How jobs come in. Each is four texts: id, type, OPTIONS, JSON. OPTIONS is empty for most, else `PRIORITY START EXPIRES`, and for a unique
+-- job ` MODE WINDOW KEY` after it. START is `@MS` for an instant, `+MS` for a delay; MODE is `reject` or `replace`; `-` is nothing.
 
 local lowest = {} -- by type, the lowest priority that is known
 
@@ -17,73 +17,94 @@ local function know_type(type, priority)
   lowest[type] = known
 end
 
-local gone = {} -- by type, whether ids in the list are passed over
-
-local function is_passed_over(type, id)
-  if gone[type] == nil then
-    gone[type] = call('EXISTS', prefix .. 'gone:' .. type) == 1
-  end
-  return gone[type] and call('HEXISTS', prefix .. 'gone:' .. type, id) == 1
+-- A job that is not as usual: `others` are stored with all others, a unique one at once, as it may be in the way of the next.
+local function read_options(id, type, options, json, ticket)
+  local priority, start, expires, rest = string.match(options, '^(%S+) (%S+) (%S+)(.*)$')
+  local kind, ms = string.match(start or '-', '^([@+])(.+)$')
+  local due = math.max(kind == '+' and now + tonumber(ms) or tonumber(ms or nil) or now, now)
+  know_type(type, tonumber(priority or 0))
+  local record = string.format('%.0f %.0f %s %s %s o %d %s', ticket, now, due > now and int(due) or '-', priority or '0', expires or '-', #type, type)
+  local mode, window, unique = string.match(rest or '', '^ (%a+) (%S+) (.*)$')
+  return record .. json, unique and { mode = mode, window = tonumber(window), key = unique }
 end
 
--- Takes in those of `count` jobs in ARGV from `from` on that are new. Answers a letter for each: Created, Exists, or conFlict.
-local function accept(from, count_of)
-  local ids = {}
-  for n = 0, count_of - 1 do
-    ids[n + 1] = ARGV[from + 4 * n]
+local function put_new(id, record)
+  local job = parse(id, record)
+  job.past = parse_past(nil)
+  if job.due > now then
+    put_due(job, job.due)
+  else
+    put_ready(job)
   end
-  local known = call('HMGET', prefix .. 'jobs', unpack(ids))
-  local ticket = call('INCRBY', prefix .. 'ticket', count_of) - count_of
+  return job
+end
+
+-- Stores a unique job, unless another one is in the way. Answers its letter.
+local function accept_unique(id, record, unique)
+  local holder, state = holder_of(unique.key)
+  if holder then
+    if unique.mode ~= 'replace' or not (state == 'scheduled' or state == 'ready') then
+      return 'H' .. holder.id .. ';'
+    end
+    leave_waiting(holder, state)
+    end_as(holder, 'cancelled')
+  end
+  call('HSET', prefix .. 'jobs', id, record)
+  hold(unique.key, put_new(id, record), unique.window)
+  return holder and 'R' .. holder.id .. ';' or 'C'
+end
+
+-- Takes in those of `number` jobs in ARGV from `from` on that are new. Answers a letter for each: Created, Exists, or conFlict; Held and
+-- Replaced with an id and `;`.
+local function accept(from, number)
+  local ids = {}
+  for n = 1, number do
+    ids[n] = ARGV[from + 4 * n - 4]
+  end
+  local known = number > 0 and call('HMGET', prefix .. 'jobs', unpack(ids)) or {}
+  local ticket = call('INCRBY', prefix .. 'ticket', number) - number
   local answers, records, lists, others, seen, heads = {}, {}, {}, {}, {}, {}
-  for n = 1, count_of do
+  for n = 1, number do
     local id, type, options, json = ids[n], ARGV[from + 4 * n - 3], ARGV[from + 4 * n - 2], ARGV[from + 4 * n - 1]
-    local record = known[n] or seen[id]
+    local record, unique = known[n] or seen[id], nil
     if record then
       answers[n] = string.sub(record, parse(id, record).body) == json and 'E' or 'F'
     else
       ticket = ticket + 1
       if options == '' and not is_passed_over(type, id) then
-        local head = heads[type]
-        if not head then
+        if not heads[type] then
           know_type(type, 0)
-          head = string.format(' %.0f - 0 - l %d %s', now, #type, type)
-          heads[type] = head
+          heads[type] = string.format(' %.0f - 0 - l %d %s', now, #type, type)
           lists[type] = {}
         end
-        record = int(ticket) .. head .. json
-        local list = lists[type]
-        list[#list + 1] = id
+        record = int(ticket) .. heads[type] .. json
+        lists[type][#lists[type] + 1] = id
       else
-        local priority, start, expires = string.match(options, '^(%S+) (%S+) (%S+)$')
-        local kind, ms = string.match(start or '-', '^([@+])(.+)$')
-        local due = math.max(kind == '+' and now + tonumber(ms) or tonumber(ms or nil) or now, now)
-        know_type(type, tonumber(priority or 0))
-        record = string.format('%.0f %.0f %s %s %s o %d %s', ticket, now, due > now and int(due) or '-', priority or '0', expires or '-', #type, type)
-          .. json
-        others[#others + 1] = { id = id, record = record }
+        record, unique = read_options(id, type, options, json, ticket)
+        if not unique then
+          others[#others + 1] = id
+        end
       end
-      seen[id] = record
-      records[#records + 1], records[#records + 2] = id, record
-      answers[n] = 'C'
+      if unique then
+        answers[n] = accept_unique(id, record, unique)
+      else
+        answers[n] = 'C'
+        records[#records + 1], records[#records + 2] = id, record
+      end
+      if string.sub(answers[n], 1, 1) ~= 'H' then
+        seen[id] = record
+      end
     end
   end
   if #records > 0 then
     call('HSET', prefix .. 'jobs', unpack(records))
   end
   for type, list in pairs(lists) do
-    if #list > 0 then
-      call('RPUSH', prefix .. 'list:' .. type, unpack(list))
-      wake(type)
-    end
+    call('RPUSH', prefix .. 'list:' .. type, unpack(list))
+    wake(type)
   end
-  for _, other in ipairs(others) do
-    local job = parse(other.id, other.record)
-    job.past = parse_past(nil)
-    if job.due > now then
-      put_due(job, job.due)
-    else
-      put_ready(job)
-    end
+  for _, id in ipairs(others) do
+    put_new(id, seen[id])
   end
   return table.concat(answers)
 end

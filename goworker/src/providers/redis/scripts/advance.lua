@@ -62,6 +62,7 @@ local function forget(ids)
       call('DEL', prefix .. 'attempts:' .. ids[index])
     end
   end
+  forget_keys(ids)
   call('HDEL', prefix .. 'jobs', unpack(ids))
   for _, name in ipairs({ 'past', 'output', 'failure' }) do
     call('HDEL', prefix .. name, unpack(ids))
@@ -134,6 +135,7 @@ local function advance()
   write_down() -- what has expired counts among what is kept
   more = forget_ended() or more
   more = forget_dead() or more
+  more = end_windows(SHARE) or more
   write_down()
   return more
 end

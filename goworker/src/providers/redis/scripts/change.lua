@@ -1,4 +1,5 @@
--- What people want of jobs. Own arguments: cancel, retry or delete; ids. Answers for each: changed, requested, absent, or its state.
+-- What people want of jobs. Own arguments: cancel, retry or delete; ids. Answers for each: changed,
+-- requested, absent, held and who holds its key, or its state.
 if answered then
   return cmsgpack.unpack(answered)
 end
@@ -35,6 +36,14 @@ function wishes.retry(job, state)
   if state == 'scheduled' or state == 'ready' or state == 'running' then
     return state
   end
+  local window, key = key_of(job.id)
+  local holder = key and holder_of(key, job)
+  if holder then
+    return 'held ' .. holder.id
+  end
+  if key then
+    hold(key, job, window)
+  end
   unlist(job, state)
   call('HDEL', prefix .. 'output', job.id)
   call('HDEL', prefix .. 'failure', job.id)
@@ -54,6 +63,7 @@ function wishes.delete(job, state)
   else
     unlist(job, state)
   end
+  free_key(job)
   forget({ job.id })
   return 'changed'
 end

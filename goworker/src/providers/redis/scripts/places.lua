@@ -192,6 +192,16 @@ local function put_back(job)
   end
 end
 
+-- Whether an id in the list of its type stands for a job that is not there any more.
+local gone = {} -- by type, whether there are such ids
+
+local function is_passed_over(type, id)
+  if gone[type] == nil then
+    gone[type] = call('EXISTS', prefix .. 'gone:' .. type) == 1
+  end
+  return gone[type] and call('HEXISTS', prefix .. 'gone:' .. type, id) == 1
+end
+
 -- Takes a waiting job out of its place, wherever that is.
 local function leave_waiting(job, state)
   local of = member_of(job)
@@ -201,6 +211,7 @@ local function leave_waiting(job, state)
   elseif call('ZREM', prefix .. 'ready:' .. job.type, of) == 0 then
     -- In the list, where it cannot be reached: whoever comes upon it there passes it over, once.
     call('HSET', prefix .. 'gone:' .. job.type, job.id, int(job.ticket))
+    gone[job.type] = true
   end
   if job.expires then
     call('ZREM', prefix .. 'expiring', job.id)
