@@ -230,6 +230,22 @@ fn a_value_with_several_mistakes_tells_them_all() {
 }
 
 #[test]
+fn a_back_off_that_begins_beyond_its_longest_delay_is_warned_of() {
+    let said = |backoff: &str| said(&probe(&format!("retry: (backoff: {backoff})")));
+    let warned = |place: &str| {
+        format!(
+            "{place} workers.p.retry.backoff.initial: `initial` is longer than `max`, so every delay is cut to `max` \
+             (raise `max`, which is \"10m\" if left out)\n"
+        )
+    };
+    assert_eq!(said(r#"exponential(initial: "1h")"#), warned("2:61-2:65"));
+    assert_eq!(said(r#"linear(initial: "3s", step: "1s", max: "2s")"#), warned("2:56-2:60"));
+    for right in [r#"exponential(initial: "10m")"#, r#"exponential(initial: "1h", max: "1d")"#, r#"fixed("1h")"#] {
+        assert_eq!(said(right), "");
+    }
+}
+
+#[test]
 fn the_core_tells_all_mistakes_in_its_own_blocks() {
     let text = r#"(
     providers: { "q": memory(keep: (done: (age: 5, cont: 3), dead: (count: "x"), daed: ())) },

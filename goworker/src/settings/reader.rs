@@ -268,6 +268,14 @@ impl<'a> Reader<'a> {
         self.field(name).map_or(self.head.clone(), |field| self.source.span(field.part.raw))
     }
 
+    /// Where the value of `inner` stands in the value of a field, `name: (inner: ..)` or `name: variant(inner: ..)`; that of
+    /// the field if it has none.
+    pub(crate) fn place_in(&self, name: &str, inner: &str) -> Span {
+        let brackets = self.field(name).and_then(|field| field.part.raw.find('(').map(|open| &field.part.raw[open..]));
+        let inside = brackets.and_then(|raw| parts::fields(self.source, raw).ok()).unwrap_or_default();
+        inside.iter().find(|part| part.name == inner).map_or_else(|| self.value_span(name), |part| self.source.span(part.raw))
+    }
+
     pub(crate) fn path_to(&self, name: &str) -> String {
         joined(&self.path, name)
     }
