@@ -9,8 +9,8 @@ pub(crate) struct Fault {
     /// From the value that was read to the part that is wrong: `backoff.max`, `[1].user`; empty if it is all of it.
     pub(crate) path: String,
     pub(crate) error: ron::Error,
-    /// Where the same stands first, if it is given twice.
-    pub(crate) first: Option<Span>,
+    /// Where the same stands first, if it is given twice. Boxed, as errors are to be small.
+    pub(crate) first: Option<Box<Span>>,
 }
 
 impl Fault {

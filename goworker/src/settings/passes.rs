@@ -29,7 +29,7 @@ pub(crate) fn read<'a, T: Deserialize<'a>>(source: &'a SourceText<'a>, raw: &'a 
         };
         let Some(Trouble { span, path, cure, is_told, first }) = pass.trouble.take() else { break };
         if !is_told {
-            faults.push(Fault { span, path, error, first });
+            faults.push(Fault { span, path, error, first: first.map(Box::new) });
         }
         cures = pass.cures;
         if cure == Cure::LeaveOut(source.span(raw)) || cures.0.contains(&cure) {

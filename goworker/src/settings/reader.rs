@@ -300,7 +300,7 @@ impl<'a> Reader<'a> {
         };
         let diagnostic = Diagnostic::new(self.source, Severity::Error, &path, fault.span, explain(&fault.error), help);
         self.note(match fault.first {
-            Some(first) => diagnostic.and(first, "given first"),
+            Some(first) => diagnostic.and(*first, "given first"),
             None => diagnostic,
         });
     }
