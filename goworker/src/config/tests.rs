@@ -246,6 +246,21 @@ fn a_back_off_that_begins_beyond_its_longest_delay_is_warned_of() {
 }
 
 #[test]
+fn a_worker_that_names_a_queue_has_to_name_one_that_there_is() {
+    let registry = Registry::linked();
+    let told = |worker: &str| {
+        let text = format!("(providers: {{ \"jobs\": memory() }}, workers: {{ \"later\": {worker} }})");
+        Config::parse(&text, Path::new("c.ron"), &registry).map_or_else(|report| report.render(false), |_| String::new())
+    };
+    assert_eq!([told(r#"enqueue(queue: "jobs")"#), told("enqueue()"), told("enqueue(queue: None)")], [""; 3]);
+    let wrong = told(r#"enqueue(queue: "jbs")"#);
+    assert!(
+        wrong.contains("c.ron:1:70") && wrong.contains("there is no provider `jbs`") && wrong.contains("did you mean `jobs`?"),
+        "{wrong}"
+    );
+}
+
+#[test]
 fn the_core_tells_all_mistakes_in_its_own_blocks() {
     let text = r#"(
     providers: { "q": memory(keep: (done: (age: 5, cont: 3), dead: (count: "x"), daed: ())) },
