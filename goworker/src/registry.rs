@@ -232,8 +232,9 @@ impl Registry {
     /// assert!(registry.worker("nothing").is_some());
     /// ```
     ///
-    /// [`Config::load`](crate::config::Config::load) takes such a registry, and so does
-    /// [`cli::main_with`](crate::cli::main_with).
+    /// [`Config::load`](crate::config::Config::load) takes such a registry, and so do
+    /// [`cli::main_with`](crate::cli::main_with), [`Client::open_with`](crate::client::Client::open_with) and
+    /// `testing::Pipeline::load_with`.
     #[must_use]
     pub fn with_plugin<P: Registered>(self) -> Self {
         self.with(P::REGISTRATION)

@@ -59,7 +59,7 @@ pub enum Backoff {
 }
 
 fn longest() -> Dur {
-    Dur::secs(600)
+    Backoff::LONGEST
 }
 
 fn two() -> f64 {
@@ -99,6 +99,17 @@ impl From<Jitter> for f64 {
 }
 
 impl Backoff {
+    /// The longest delay, unless `max` says otherwise.
+    pub(crate) const LONGEST: Dur = Dur::secs(600);
+
+    /// Whether `max` cuts even the first delay.
+    pub(crate) fn starts_beyond_its_longest(&self) -> bool {
+        match self {
+            Backoff::Fixed(_) => false,
+            Backoff::Linear { initial, max, .. } | Backoff::Exponential { initial, max, .. } => initial > max,
+        }
+    }
+
     /// The delay before retry number `retry` (from 1), with `random` in `0.0..1.0` to draw the jitter from.
     ///
     /// Never longer than `max`, never negative, for any number.

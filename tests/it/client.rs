@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use goworker::client::{ClientError, OpenError, WaitError};
 use goworker::testing::Pipeline;
-use goworker::{Change, Client, Filter, Job, JobId, State};
+use goworker::{Change, Client, Filter, Job, JobId, Registry, State};
 use goworker_tests::daemon::Sandbox;
 use serde_json::json;
 
@@ -131,6 +131,27 @@ async fn a_queue_can_be_named_by_a_url() {
     assert!(sandbox.run(["app.ron", "--until-idle"]).status.success());
     client.wait(&id, PATIENCE).await.unwrap();
     assert!(told(Client::connect("postgres://user:secret@host/db")).await.contains("`postgres:` is no store"));
+}
+
+#[tokio::test]
+async fn a_client_knows_the_kinds_of_its_registry_and_no_others() {
+    let sandbox = Sandbox::new(BINARY);
+    let (path, builtin, empty) = (sandbox.write("app.ron", APP), Registry::builtin(), Registry::empty());
+    let url = format!("sqlite:{}", sandbox.path("jobs.db").display());
+    for opened in [
+        Client::open_with(&path, &builtin).await,
+        Client::open_text_with(APP, &path, &builtin).await,
+        Client::connect_with(&url, &builtin).await,
+    ] {
+        opened.unwrap().close().await.unwrap();
+    }
+    for told in [
+        told(Client::open_with(&path, &empty)).await,
+        told(Client::open_text_with(APP, &path, &empty)).await,
+        told(Client::connect_with(&url, &empty)).await,
+    ] {
+        assert!(told.contains("there is no provider kind `sqlite`"), "{told}");
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use goworker::testing::Pipeline;
-use goworker::{Change, State};
+use goworker::{Change, Registry, State};
 use insta::{assert_json_snapshot, assert_snapshot};
 
 const SHOP: &str = r#"(
@@ -161,4 +161,20 @@ fn a_fault_that_nobody_knows_is_told() {
 #[should_panic(expected = "did you mean `scripted`?")]
 fn a_configuration_with_mistakes_fails_the_test() {
     Pipeline::new(&SHOP.replace("scripted()", "scriptd()"));
+}
+
+#[test]
+#[should_panic(expected = "there is no worker kind `scripted`")]
+fn a_pipeline_knows_the_kinds_of_its_registry_and_no_others() {
+    let idle = r#"(providers: { "jobs": memory() }, workers: { "lua": lua() })"#;
+    Pipeline::new_with(idle, Registry::builtin());
+    Pipeline::new_with(SHOP, Registry::builtin());
+}
+
+#[test]
+#[should_panic(expected = "there is no provider kind `sqlite`")]
+fn a_pipeline_of_a_file_takes_a_registry_too() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), SHOP).unwrap();
+    Pipeline::load_with(file.path(), Registry::empty());
 }

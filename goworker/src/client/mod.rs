@@ -1,6 +1,7 @@
 //! The client for applications: puts jobs into queues, and waits for what becomes of them.
 //!
 //! It opens the queues of a configuration and nothing else: no provider is started, no worker, and no job is run or held.
+//! Kinds of queues are looked up among those that are linked; `open_with` and its like look them up in a registry.
 //! A daemon runs the jobs, in whatever process; a [`Manager`](crate::manager::Manager) in the same one has a client too.
 //!
 //! ```
@@ -73,7 +74,15 @@ impl Client {
     /// # Errors
     /// When the file cannot be read, its queues are described wrongly, there are none, or one cannot be opened.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        Client::open_queues(QueueConfig::load(path.as_ref(), &Registry::linked())?, Choice::All, true).await
+        Client::open_with(path, &Registry::linked()).await
+    }
+
+    /// The same with the kinds of this registry, and no others.
+    ///
+    /// # Errors
+    /// Those of [`open`](Client::open).
+    pub async fn open_with(path: impl AsRef<Path>, registry: &Registry) -> Result<Self, OpenError> {
+        Client::open_queues(QueueConfig::load(path.as_ref(), registry)?, Choice::All, true).await
     }
 
     /// Opens all stored queues of a configuration that is said to be at `path`, which its own paths are relative to.
@@ -81,7 +90,15 @@ impl Client {
     /// # Errors
     /// Those of [`open`](Client::open).
     pub async fn open_text(text: &str, path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        let config = QueueConfig::parse(text, path.as_ref(), &Registry::linked()).map_err(LoadError::Wrong)?;
+        Client::open_text_with(text, path, &Registry::linked()).await
+    }
+
+    /// The same with the kinds of this registry, and no others.
+    ///
+    /// # Errors
+    /// Those of [`open`](Client::open).
+    pub async fn open_text_with(text: &str, path: impl AsRef<Path>, registry: &Registry) -> Result<Self, OpenError> {
+        let config = QueueConfig::parse(text, path.as_ref(), registry).map_err(LoadError::Wrong)?;
         Client::open_queues(config, Choice::All, true).await
     }
 
@@ -92,8 +109,16 @@ impl Client {
     /// # Errors
     /// When the URL names no store of this program, or it cannot be opened.
     pub async fn connect(url: &str) -> Result<Self, OpenError> {
+        Client::connect_with(url, &Registry::linked()).await
+    }
+
+    /// The same with the kinds of this registry, and no others.
+    ///
+    /// # Errors
+    /// Those of [`connect`](Client::connect).
+    pub async fn connect_with(url: &str, registry: &Registry) -> Result<Self, OpenError> {
         let text = url::config_of(url)?;
-        let mut config = QueueConfig::parse(&text, Path::new(""), &Registry::linked()).map_err(LoadError::Wrong)?;
+        let mut config = QueueConfig::parse(&text, Path::new(""), registry).map_err(LoadError::Wrong)?;
         config.entries.iter_mut().for_each(|entry| entry.keep = Keep::FOREVER);
         Client::open_queues(config, Choice::All, true).await
     }

@@ -211,7 +211,13 @@ impl WorkerSettings {
 pub(super) fn read_retry(reader: &mut Reader<'_>, default: &RetryPolicy) -> RetryPolicy {
     let mut block = reader.block("retry");
     let retries = block.given("retries").unwrap_or(default.retries);
-    let backoff = block.given("backoff").unwrap_or_else(|| default.backoff.clone());
+    let backoff: Option<Backoff> = block.given("backoff");
+    if backoff.as_ref().is_some_and(Backoff::starts_beyond_its_longest) {
+        let message = "`initial` is longer than `max`, so every delay is cut to `max`".to_owned();
+        let help = format!("raise `max`, which is \"{}\" if left out", Backoff::LONGEST);
+        block.warning("backoff.initial", block.place_in("backoff", "initial"), message, Some(help));
+    }
+    let backoff = backoff.unwrap_or_else(|| default.backoff.clone());
     block.finish(&["retries", "backoff"], home);
     RetryPolicy { retries, backoff }
 }

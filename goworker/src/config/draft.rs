@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::plugin::Plugin;
 use crate::registry::{Registry, Role};
 use crate::retry::RetryPolicy;
-use crate::settings::{Notes, Reader, SourceText, suggest};
+use crate::settings::{Notes, Reader, SourceText, names_queue, suggest};
 use crate::units::Dur;
 
 use super::core_settings::{ProviderSettings, WorkerSettings, common_settings, home, read_retry};
@@ -64,7 +64,7 @@ impl<'a> Draft<'a> {
             path: PathBuf::from(&self.source.name),
             base: self.source.base.clone(),
             providers: providers.entries.iter().filter_map(|entry| self.provider(entry, &around)).collect(),
-            workers: workers.entries.iter().filter_map(|entry| self.worker(entry, &retry)).collect(),
+            workers: workers.entries.iter().filter_map(|entry| self.worker(entry, &retry, &around)).collect(),
             failure_handlers,
             grace,
             poison,
@@ -118,7 +118,7 @@ impl<'a> Draft<'a> {
                 reader.error("into", reader.value_span("into"), message, Some("leave `into` out".to_owned()));
             }
         } else if let Some(into) = &common.into {
-            around.check_into(&reader, into);
+            around.check_queue(&reader, "into", into);
         } else if !reader.is_broken() {
             around.check_direct(&reader, entry);
         }
@@ -134,10 +134,17 @@ impl<'a> Draft<'a> {
         Some(ProviderEntry { name: entry.name.clone(), kind: entry.kind, source, lease: common.lease, keep: common.keep })
     }
 
-    fn worker(&self, entry: &Entry<'a>, retry: &RetryPolicy) -> Option<WorkerEntry> {
+    fn worker(&self, entry: &Entry<'a>, retry: &RetryPolicy, around: &Around<'a, '_>) -> Option<WorkerEntry> {
         let mut reader = entry.reader(self.source, self.notes, Section::Workers);
         let common = WorkerSettings::read(&mut reader, retry);
         let plugin = (entry.registration.build)(&mut reader);
+        if plugin.is_some() {
+            for field in (entry.registration.fields)().iter().filter(|field| names_queue(field.schema)) {
+                if let Some(queue) = reader.given::<Option<String>>(field.name).flatten() {
+                    around.check_queue(&reader, field.name, &queue);
+                }
+            }
+        }
         finish(reader, entry);
         let Plugin::Worker(worker) = plugin? else { return None };
         let WorkerSettings { concurrency, timeout, retry } = common;
@@ -146,8 +153,8 @@ impl<'a> Draft<'a> {
 }
 
 impl Around<'_, '_> {
-    /// `into` has to name a queue.
-    fn check_into(&self, reader: &Reader<'_>, into: &str) {
+    /// A setting that names a queue, such as `into`, has to name one that there is.
+    fn check_queue(&self, reader: &Reader<'_>, setting: &str, into: &str) {
         if self.queues.contains(&into) {
             return;
         }
@@ -157,7 +164,7 @@ impl Around<'_, '_> {
             None if self.providers.names.iter().any(|name| name == into) => return,
             None => (format!("there is no provider `{into}`"), suggest(into, "queues", &self.queues)),
         };
-        reader.error("into", reader.value_span("into"), message, Some(help));
+        reader.error(setting, reader.value_span(setting), message, Some(help));
     }
 
     /// A source without `into`: its jobs run directly, and only there.

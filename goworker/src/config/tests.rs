@@ -230,6 +230,37 @@ fn a_value_with_several_mistakes_tells_them_all() {
 }
 
 #[test]
+fn a_back_off_that_begins_beyond_its_longest_delay_is_warned_of() {
+    let said = |backoff: &str| said(&probe(&format!("retry: (backoff: {backoff})")));
+    let warned = |place: &str| {
+        format!(
+            "{place} workers.p.retry.backoff.initial: `initial` is longer than `max`, so every delay is cut to `max` \
+             (raise `max`, which is \"10m\" if left out)\n"
+        )
+    };
+    assert_eq!(said(r#"exponential(initial: "1h")"#), warned("2:61-2:65"));
+    assert_eq!(said(r#"linear(initial: "3s", step: "1s", max: "2s")"#), warned("2:56-2:60"));
+    for right in [r#"exponential(initial: "10m")"#, r#"exponential(initial: "1h", max: "1d")"#, r#"fixed("1h")"#] {
+        assert_eq!(said(right), "");
+    }
+}
+
+#[test]
+fn a_worker_that_names_a_queue_has_to_name_one_that_there_is() {
+    let registry = Registry::linked();
+    let told = |worker: &str| {
+        let text = format!("(providers: {{ \"jobs\": memory() }}, workers: {{ \"later\": {worker} }})");
+        Config::parse(&text, Path::new("c.ron"), &registry).map_or_else(|report| report.render(false), |_| String::new())
+    };
+    assert_eq!([told(r#"enqueue(queue: "jobs")"#), told("enqueue()"), told("enqueue(queue: None)")], [""; 3]);
+    let wrong = told(r#"enqueue(queue: "jbs")"#);
+    assert!(
+        wrong.contains("c.ron:1:70") && wrong.contains("there is no provider `jbs`") && wrong.contains("did you mean `jobs`?"),
+        "{wrong}"
+    );
+}
+
+#[test]
 fn the_core_tells_all_mistakes_in_its_own_blocks() {
     let text = r#"(
     providers: { "q": memory(keep: (done: (age: 5, cont: 3), dead: (count: "x"), daed: ())) },
@@ -339,7 +370,7 @@ fn references_are_checked_even_if_their_entries_are_wrong() {
             with(r#""in": folder(path: "x"), "q": memory()"#, r#"failure_handlers: ["w"]"#),
             with(r#""in": folder(path: "x"), "q": memry()"#, r#"failure_handlers: ["w"]"#),
             with(r#""q": memory()"#, r#"failure_handlers: ["w", (type: "w", name: "x"), "w", (type: "t")]"#),
-            with(r#""q": lua(), "r": redis()"#, ""),
+            with(r#""q": lua(), "r": rabbit()"#, ""),
         ]
         .join("---\n")
     );

@@ -32,8 +32,8 @@ impl<'a, 's> Value<'a, 's> {
         let named: Vec<String> = entries.iter().map(Entry::name).collect();
         for (at, entry) in entries.iter().enumerate() {
             let name = entry.name();
-            if entries[..at].iter().any(|other| other.name() == name) {
-                self.pass.fail_at_name(&name, entry.place.clone());
+            if let Some(first) = entries[..at].iter().find(|other| other.name() == name) {
+                self.pass.fail_twice(&name, entry.place.clone(), first.place.clone());
                 return Err(ron::Error::Message(format!("`{name}` is given twice")));
             }
         }

@@ -9,12 +9,14 @@ pub(crate) struct Fault {
     /// From the value that was read to the part that is wrong: `backoff.max`, `[1].user`; empty if it is all of it.
     pub(crate) path: String,
     pub(crate) error: ron::Error,
+    /// Where the same stands first, if it is given twice. Boxed, as errors are to be small.
+    pub(crate) first: Option<Box<Span>>,
 }
 
 impl Fault {
     /// A fault that RON found while it read a part of the source.
     pub(super) fn of(source: &SourceText<'_>, part: &str, error: ron::error::SpannedError) -> Self {
-        Fault { span: source.span_of_error(part, &error), path: String::new(), error: error.code }
+        Fault { span: source.span_of_error(part, &error), path: String::new(), error: error.code, first: None }
     }
 }
 

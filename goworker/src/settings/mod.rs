@@ -11,6 +11,7 @@ mod mask;
 mod nodes;
 mod parts;
 mod passes;
+mod queue_name;
 mod reader;
 mod secret;
 pub(crate) mod shown;
@@ -26,11 +27,13 @@ pub(crate) use fault::{Fault, explain};
 pub(crate) use json::to_json;
 pub(crate) use parts::{elements, extensions, fields};
 pub(crate) use passes::read;
+pub(crate) use queue_name::names_queue;
 pub(crate) use reader::Notes;
 pub(crate) use source::{Readable, SourceText, Span, Variables, process_variables};
 pub(crate) use tokens::{Kind, Unbalanced, pairs, tokens, unclosed_text};
 
 pub use diagnostic::{Diagnostic, Report, Severity};
+pub use queue_name::QueueName;
 #[doc(hidden)]
 pub use reader::AsSetting;
 pub use reader::{Reader, Setting};

@@ -27,9 +27,9 @@ pub(crate) fn read<'a, T: Deserialize<'a>>(source: &'a SourceText<'a>, raw: &'a 
             Ok(_) => break,
             Err(error) => error,
         };
-        let Some(Trouble { span, path, cure, is_told }) = pass.trouble.take() else { break };
+        let Some(Trouble { span, path, cure, is_told, first }) = pass.trouble.take() else { break };
         if !is_told {
-            faults.push(Fault { span, path, error });
+            faults.push(Fault { span, path, error, first: first.map(Box::new) });
         }
         cures = pass.cures;
         if cure == Cure::LeaveOut(source.span(raw)) || cures.0.contains(&cure) {
@@ -55,6 +55,8 @@ struct Trouble {
     cure: Cure,
     /// It only follows from a cure.
     is_told: bool,
+    /// Where the same stands first, if it is given twice.
+    first: Option<Span>,
 }
 
 /// What was mended so far.
@@ -92,22 +94,31 @@ impl Pass {
     /// Notes that `part` cannot be read, because of what is at `place`.
     pub(super) fn fail(&self, part: Span, place: Span) {
         let is_told = self.cures.concern(&part);
-        self.note(place, String::new(), Cure::LeaveOut(part), is_told);
+        self.note(Trouble { span: place, path: String::new(), cure: Cure::LeaveOut(part), is_told, first: None });
     }
 
     /// Notes that an entry has a wrong name.
     pub(super) fn fail_at_name(&self, name: &str, place: Span) {
-        self.note(place.clone(), name.to_owned(), Cure::LeaveOut(place), false);
+        self.fail_at_entry(name, place, None);
+    }
+
+    /// Notes that an entry has the name of one before it.
+    pub(super) fn fail_twice(&self, name: &str, place: Span, first: Span) {
+        self.fail_at_entry(name, place, Some(first));
+    }
+
+    fn fail_at_entry(&self, name: &str, place: Span, first: Option<Span>) {
+        self.note(Trouble { span: place.clone(), path: name.to_owned(), cure: Cure::LeaveOut(place), is_told: false, first });
     }
 
     /// Notes that `part` misses a field; `is_told` if it is there, but wrong or under a wrong name.
     pub(super) fn miss(&self, part: Span, head: Span, name: &'static str, is_told: bool) {
         let is_told = is_told && self.cures.concern(&part);
-        self.note(head, name.to_owned(), Cure::Fill(part, name), is_told);
+        self.note(Trouble { span: head, path: name.to_owned(), cure: Cure::Fill(part, name), is_told, first: None });
     }
 
-    fn note(&self, span: Span, path: String, cure: Cure, is_told: bool) {
-        self.trouble.borrow_mut().get_or_insert(Trouble { span, path, cure, is_told });
+    fn note(&self, trouble: Trouble) {
+        self.trouble.borrow_mut().get_or_insert(trouble);
     }
 
     /// Notes in what the part stands that has failed.

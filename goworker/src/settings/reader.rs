@@ -117,11 +117,16 @@ impl<'a> Reader<'a> {
             self.fields.push(RawField { part, taken: false });
             return;
         };
-        let (line, column) = self.source.position(first.part.name_span.start);
+        let first = first.part.name_span.clone();
         let message = format!("`{}` is given twice", part.name);
-        let help = format!("it is given first at {}:{line}:{column}; keep one of them", self.source.name);
-        let diagnostic = self.diagnostic(Severity::Error, &part.name, part.name_span.clone(), message, Some(help));
-        self.note(diagnostic.and(first.part.name_span.clone(), "given first"));
+        let diagnostic = self.diagnostic(Severity::Error, &part.name, part.name_span.clone(), message, Some(self.keep_one(&first)));
+        self.note(diagnostic.and(first, "given first"));
+    }
+
+    /// The help for what is given twice.
+    fn keep_one(&self, first: &Span) -> String {
+        let (line, column) = self.source.position(first.start);
+        format!("it is given first at {}:{line}:{column}; keep one of them", self.source.name)
     }
 
     fn field(&self, name: &str) -> Option<&RawField<'a>> {
@@ -263,6 +268,14 @@ impl<'a> Reader<'a> {
         self.field(name).map_or(self.head.clone(), |field| self.source.span(field.part.raw))
     }
 
+    /// Where the value of `inner` stands in the value of a field, `name: (inner: ..)` or `name: variant(inner: ..)`; that of
+    /// the field if it has none.
+    pub(crate) fn place_in(&self, name: &str, inner: &str) -> Span {
+        let brackets = self.field(name).and_then(|field| field.part.raw.find('(').map(|open| &field.part.raw[open..]));
+        let inside = brackets.and_then(|raw| parts::fields(self.source, raw).ok()).unwrap_or_default();
+        inside.iter().find(|part| part.name == inner).map_or_else(|| self.value_span(name), |part| self.source.span(part.raw))
+    }
+
     pub(crate) fn path_to(&self, name: &str) -> String {
         joined(&self.path, name)
     }
@@ -280,11 +293,16 @@ impl<'a> Reader<'a> {
     }
 
     fn note_fault(&self, path: String, fault: Fault) {
-        let help = match expected_words(&fault.error) {
-            Some((found, known)) => Some(suggest(found, "known here", known)),
-            None => misread(&self.source.text[fault.span.clone()]),
+        let help = match (expected_words(&fault.error), &fault.first) {
+            (_, Some(first)) => Some(self.keep_one(first)),
+            (Some((found, known)), None) => Some(suggest(found, "known here", known)),
+            (None, None) => misread(&self.source.text[fault.span.clone()]),
         };
-        self.note(Diagnostic::new(self.source, Severity::Error, &path, fault.span, explain(&fault.error), help));
+        let diagnostic = Diagnostic::new(self.source, Severity::Error, &path, fault.span, explain(&fault.error), help);
+        self.note(match fault.first {
+            Some(first) => diagnostic.and(*first, "given first"),
+            None => diagnostic,
+        });
     }
 
     fn note(&self, diagnostic: Diagnostic) {

@@ -3,6 +3,7 @@
 //! GoWorker's worker `disk` did so with `{"exicution_time": 1428931812, "job": {..}}`; its producers go on as they are.
 
 use futures::future::try_join_all;
+use goworker::settings::QueueName;
 use goworker::units::Dur;
 use goworker::{Context, Job, JobError, JobId, Output, ProviderError, Timestamp, WorkError, WorkResult, Worker, worker};
 use serde::Deserialize;
@@ -12,7 +13,7 @@ use serde_json::value::RawValue;
 #[worker(since = "0.1.0")]
 pub(crate) struct Enqueue {
     /// The queue, unless the params name one; may be left out if there is only one.
-    queue: Option<String>,
+    queue: Option<QueueName>,
 }
 
 /// The params.
@@ -37,7 +38,7 @@ impl Worker for Enqueue {
     async fn work(&self, job: &Job, ctx: &Context) -> WorkResult {
         let order: Order = job.params()?;
         let jobs = order.jobs(&job.id, ctx)?;
-        let queue = order.queue.as_deref().or(self.queue.as_deref());
+        let queue = order.queue.as_deref().or(self.queue.as_ref().map(|queue| queue.0.as_str()));
         // All at once, so that the store can accept them in one step. What was accepted before an error is there already
         // when they are tried again.
         let ids = try_join_all(jobs.into_iter().map(|job| ctx.enqueue(job, queue))).await.map_err(|error| match error {

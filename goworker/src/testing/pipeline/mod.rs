@@ -90,9 +90,18 @@ impl Pipeline {
     /// When it cannot be read or has mistakes.
     #[track_caller]
     pub fn load(path: impl AsRef<Path>) -> Self {
+        Pipeline::load_with(path, Registry::linked())
+    }
+
+    /// The same with the kinds of this registry, and no others.
+    ///
+    /// # Panics
+    /// Those of [`load`](Pipeline::load).
+    #[track_caller]
+    pub fn load_with(path: impl AsRef<Path>, registry: Registry) -> Self {
         let path = path.as_ref();
         let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
-        Pipeline::parse(&text, path, Registry::linked())
+        Pipeline::parse(&text, path, registry)
     }
 
     /// A pipeline of the configuration in a text. Paths in it are relative to the current folder.
@@ -101,10 +110,19 @@ impl Pipeline {
     /// When it has mistakes.
     #[track_caller]
     pub fn new(ron: &str) -> Self {
-        Pipeline::parse(ron, Path::new("./pipeline.ron"), Registry::linked())
+        Pipeline::new_with(ron, Registry::linked())
     }
 
-    /// The same for a text that is said to be in the file `path`, with the kinds of `registry`.
+    /// The same with the kinds of this registry, and no others.
+    ///
+    /// # Panics
+    /// When it has mistakes.
+    #[track_caller]
+    pub fn new_with(ron: &str, registry: Registry) -> Self {
+        Pipeline::parse(ron, Path::new("./pipeline.ron"), registry)
+    }
+
+    /// The same for a text that is said to be in the file `path`, which its paths are relative to.
     ///
     /// # Panics
     /// When it has mistakes.
