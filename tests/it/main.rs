@@ -17,6 +17,7 @@ mod pages;
 mod parts;
 mod pipelines;
 mod planted_faults;
+mod redis_faults;
 mod redis_groups;
 mod redis_queue;
 mod redis_servers;
