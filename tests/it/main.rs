@@ -19,6 +19,7 @@ mod pipelines;
 mod planted_faults;
 mod redis_faults;
 mod redis_groups;
+mod redis_losses;
 mod redis_queue;
 mod redis_servers;
 mod tcp_proxy;

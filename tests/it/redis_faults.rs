@@ -13,7 +13,7 @@ use crate::BINARY;
 const SOON: Duration = Duration::from_secs(15);
 
 /// A daemon that runs jobs from a server, and a client of the same queue.
-struct Stage {
+pub(crate) struct Stage {
     sandbox: Sandbox,
     daemon: Daemon,
     client: Client,
@@ -21,7 +21,7 @@ struct Stage {
 
 impl Stage {
     /// Both find the server at this URL.
-    async fn at(url: &str) -> Self {
+    pub(crate) async fn at(url: &str) -> Self {
         Stage::with(url, url, 1).await
     }
 
@@ -35,7 +35,7 @@ impl Stage {
     }
 
     /// A new job is accepted and done soon.
-    async fn works(&self) {
+    pub(crate) async fn works(&self) {
         let began = Instant::now();
         let id = loop {
             match self.client.enqueue(Job::of("ledger")).await {
@@ -50,7 +50,7 @@ impl Stage {
     }
 
     /// Nothing was lost, nothing is left over, and no job ran twice.
-    async fn ends_well(mut self) {
+    pub(crate) async fn ends_well(mut self) {
         let stats = self.client.stats().await.unwrap();
         assert!(stats.counts.iter().all(|count| count.state == State::Done), "{stats:?}");
         let done: u64 = stats.counts.iter().map(|count| count.jobs).sum();

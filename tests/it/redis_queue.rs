@@ -6,7 +6,7 @@ use goworker::{AnyQueue, Registry};
 use goworker_tests::redis_server::RedisServer;
 
 /// The queue of an entry like this, not yet opened.
-fn queue(entry: &str) -> AnyQueue {
+pub(crate) fn queue(entry: &str) -> AnyQueue {
     let text = format!("(providers: {{ \"jobs\": {entry} }}, workers: {{ \"work\": file(path: \"work.jsonl\") }})");
     let loaded = Config::parse(&text, "jobs.ron".as_ref(), &Registry::linked()).unwrap_or_else(|report| panic!("{report:?}"));
     match loaded.config.providers.into_iter().next().map(|provider| provider.source) {

@@ -93,6 +93,19 @@ impl Calls {
         self.repeat(&cmd, None).await
     }
 
+    /// Tells loudly of a server that may throw jobs away.
+    pub(super) async fn warn_of_eviction(&self) {
+        let mut cmd = redis::cmd("INFO");
+        cmd.arg("memory");
+        // Who may not ask is not warned.
+        let Ok(memory) = self.ask::<String>(cmd).await else { return };
+        let policy = memory.lines().find_map(|line| line.strip_prefix("maxmemory_policy:")).unwrap_or_default().trim();
+        if !policy.is_empty() && policy != "noeviction" {
+            let place = &self.server.place;
+            tracing::warn!("Redis at {place} loses jobs when its memory is full: `maxmemory-policy` is `{policy}`; set it to `noeviction`");
+        }
+    }
+
     async fn repeat<T: FromRedisValue>(&self, cmd: &Cmd, script: Option<&Script>) -> Result<T, ProviderError> {
         let began = Instant::now();
         let backoff = ExponentialBuilder::default()

@@ -83,7 +83,7 @@ impl Provider for Redis {
                 self.url
             );
         }
-        calls.server.warn_of_eviction().await;
+        calls.warn_of_eviction().await;
         let bell = Bell::new(Arc::clone(&calls), &owner);
         self.open = Some(Open { calls, bell, owner, lease: setup.lease, ids: setup.ids() });
         Ok(())

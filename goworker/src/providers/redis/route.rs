@@ -104,15 +104,17 @@ impl Route {
 
     /// Where the master is at present.
     async fn master(&self, name: &str) -> Result<ConnectionInfo, RedisError> {
+        let unknown = || RedisError::from((ErrorKind::MasterNameNotFoundBySentinel, "no sentinel knows the master"));
         let mut failed = None;
         for sentinel in &self.hosts {
             match ask_sentinel(sentinel, name).await {
                 Ok(Some((host, port))) => return Ok(at(sentinel, &host, port)),
-                Ok(None) => {}
-                Err(error) => failed = Some(error),
+                // One that answers knows more than those that are not there.
+                Ok(None) => failed = Some(unknown()),
+                Err(error) => _ = failed.get_or_insert(error),
             }
         }
-        Err(failed.unwrap_or_else(|| RedisError::from((ErrorKind::MasterNameNotFoundBySentinel, "no sentinel knows the master"))))
+        Err(failed.unwrap_or_else(unknown))
     }
 }
 

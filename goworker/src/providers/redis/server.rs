@@ -90,21 +90,6 @@ impl Server {
     fn lock(&self) -> MutexGuard<'_, Current> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// Tells loudly of a server that may throw jobs away.
-    pub(super) async fn warn_of_eviction(&self) {
-        let asked = async {
-            let mut connection = self.connection().await?.calls;
-            redis::cmd("INFO").arg("memory").query_async::<String>(&mut connection).await
-        };
-        // Who may not ask is not warned.
-        let Ok(memory) = asked.await else { return };
-        let policy = memory.lines().find_map(|line| line.strip_prefix("maxmemory_policy:")).unwrap_or_default().trim();
-        if !policy.is_empty() && policy != "noeviction" {
-            let place = &self.place;
-            tracing::warn!("Redis at {place} loses jobs when its memory is full: `maxmemory-policy` is `{policy}`; set it to `noeviction`");
-        }
-    }
 }
 
 impl fmt::Debug for Server {

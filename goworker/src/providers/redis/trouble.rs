@@ -1,6 +1,7 @@
 //! What errors mean: whether the same call may succeed soon, and what people are told.
 
-use std::error::Error as _;
+use std::error::Error;
+use std::sync::Arc;
 
 use anyhow::anyhow;
 use goworker::ProviderError;
@@ -36,16 +37,11 @@ pub(super) fn means_outage(error: &RedisError) -> bool {
 
 /// Whether the server's certificate, or ours, is not as it should be: time does not mend that.
 fn is_about_certificates(error: &RedisError) -> bool {
-    let mut source = error.source();
-    while let Some(error) = source {
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let tls = inner.map_or_else(|| error.downcast_ref::<rustls::Error>(), |inner| inner.downcast_ref());
-        if matches!(tls, Some(rustls::Error::InvalidCertificate(_))) {
-            return true;
-        }
-        source = error.source();
-    }
-    false
+    // The library has it in an `Arc`, and the one of I/O hides what is in it from those who ask for its source.
+    let shared = error.source().and_then(|source| source.downcast_ref::<Arc<dyn Error + Send + Sync>>());
+    let io = shared.and_then(|shared| (**shared).downcast_ref::<std::io::Error>());
+    let tls = io.and_then(std::io::Error::get_ref).and_then(|inner| inner.downcast_ref());
+    matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
 }
 
 /// The error as the caller is told. Only what no repetition can mend is a failure: it stops the daemon.
