@@ -137,6 +137,8 @@ fn of_jobs_with_one_key_one_is_there_at_a_time() {
     assert_eq!(text(&refused.stderr), "error: job `a` is not to run beside `b`, which holds its key\n0 jobs ready again\n");
     assert!(sandbox.run(["jobs", "delete", "jobs.ron", "c"]).status.success());
     assert_eq!(one("d", &["--unique-key", "k"]).0, "d\n");
+    let (printed, told) = one("f", &["--unique-key", "k", "--unique-mode", "replace"]);
+    assert_eq!((printed.as_str(), told.as_str()), ("f\n", "replaces d, which waited and is cancelled now\n"));
     let wrong = sandbox.run(["enqueue", "jobs.ron", "--type", "noop", "--unique-key", ""]);
     assert_eq!((wrong.status.code(), text(&wrong.stderr).contains("`--unique-key` is empty")), (Some(2), true), "{}", text(&wrong.stderr));
 }
