@@ -16,6 +16,7 @@ mod new;
 mod parts;
 mod pipelines;
 mod planted_faults;
+mod unique;
 
 /// goworker with the tests' own workers.
 const BINARY: &str = env!("CARGO_BIN_EXE_goworker-under-test");
