@@ -104,6 +104,7 @@ fn jobs_and_applications_are_answered_the_holder_of_a_key() {
     assert_eq!(pipeline.block_on(client.enqueue(job("a", UniqueMode::Reject))).unwrap(), id("a"));
     let all = [job("b", UniqueMode::Reject), job("c", UniqueMode::Replace), job("d", UniqueMode::Reject)];
     assert_eq!(pipeline.block_on(client.enqueue_all(all)).unwrap(), [id("a"), id("c"), id("c")]);
+    assert_eq!(pipeline.feed(r#"{"id":"e","type":"scripted","unique":{"key":"k"}}"#), id("c"));
     pipeline.feed(r#"{"id":"parent","type":"later","params":{"job":{"type":"scripted","unique":{"key":"k"}}}}"#);
     assert_eq!(pipeline.wait(&id("parent"), State::Done).output.json(), Some(r#"["c"]"#));
     assert_eq!(pipeline.job(&id("a")).state, State::Cancelled);
