@@ -28,6 +28,8 @@ pub enum Fault {
     NoRenewal,
     /// Jobs come in the order of their due times.
     NoPriority,
+    /// No job holds a key.
+    NoKeys,
     /// When it is opened again, crashes are counted from there.
     CrashesForgotten,
     /// A fetch waits for jobs instead of answering that there are none.
@@ -41,11 +43,11 @@ pub struct Faulty {
     fault: Fault,
     inner: Inner,
     notes: Mutex<Notes>,
-    /// What jobs were given before it was taken from them. Outlives the queue, as its jobs may.
-    priorities: Priorities,
+    /// Jobs as they were before something was taken from them. Outlives the queue, as its jobs may.
+    originals: Originals,
 }
 
-type Priorities = Arc<Mutex<HashMap<(String, JobId), i8>>>;
+type Originals = Arc<Mutex<HashMap<(String, JobId), Arc<Job>>>>;
 
 impl fmt::Debug for Faulty {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -70,8 +72,8 @@ struct Notes {
 
 /// Makes queues with a fault, for the conformance suite.
 pub fn faulty(fault: Fault, inner: fn(&Setup) -> AnyQueue) -> impl Fn(&Setup) -> Faulty + Send + Sync {
-    let priorities = Priorities::default();
-    move |setup| Faulty { fault, inner: Inner::New(Some(inner(setup))), notes: Mutex::default(), priorities: Arc::clone(&priorities) }
+    let originals = Originals::default();
+    move |setup| Faulty { fault, inner: Inner::New(Some(inner(setup))), notes: Mutex::default(), originals: Arc::clone(&originals) }
 }
 
 /// The queue `memory`.
@@ -119,13 +121,16 @@ impl Faulty {
 
     /// A job on its way in.
     fn stored(&self, job: &Arc<Job>) -> Arc<Job> {
-        if self.is(Fault::NoPriority) { Arc::new(Job { priority: 0, ..Job::clone(job) }) } else { Arc::clone(job) }
+        match self.fault {
+            Fault::NoPriority => Arc::new(Job { priority: 0, ..Job::clone(job) }),
+            Fault::NoKeys => Arc::new(Job { unique: None, ..Job::clone(job) }),
+            _ => Arc::clone(job),
+        }
     }
 
     /// A job on its way out.
     fn shown(&self, job: &Arc<Job>) -> Arc<Job> {
-        let priority = self.priorities.lock().unwrap().get(&self.key(&job.id)).copied();
-        priority.map_or_else(|| Arc::clone(job), |priority| Arc::new(Job { priority, ..Job::clone(job) }))
+        self.originals.lock().unwrap().get(&self.key(&job.id)).unwrap_or(job).clone()
     }
 
     /// Crashes on their way out.
@@ -242,13 +247,13 @@ impl Queue for Faulty {
     async fn enqueue(&self, jobs: &[Arc<Job>], cursor: Option<&Cursor>) -> Result<Vec<Enqueued>, ProviderError> {
         let stored: Vec<Arc<Job>> = jobs.iter().map(|job| self.stored(job)).collect();
         let mut answers = self.inner().enqueue(&stored, cursor).await?;
-        if self.is(Fault::NoPriority) {
-            let mut priorities = self.priorities.lock().unwrap();
+        if self.is(Fault::NoPriority) || self.is(Fault::NoKeys) {
+            let mut originals = self.originals.lock().unwrap();
             for (job, answer) in jobs.iter().zip(&mut answers) {
                 let key = self.key(&job.id);
                 match answer {
-                    Enqueued::Created | Enqueued::Replaced(_) => _ = priorities.insert(key, job.priority),
-                    Enqueued::Exists if priorities.get(&key) != Some(&job.priority) => *answer = Enqueued::Conflict,
+                    Enqueued::Created | Enqueued::Replaced(_) => _ = originals.insert(key, Arc::clone(job)),
+                    Enqueued::Exists if originals.get(&key) != Some(job) => *answer = Enqueued::Conflict,
                     Enqueued::Exists | Enqueued::Conflict | Enqueued::Held(_) => {}
                 }
             }

@@ -58,6 +58,10 @@ pub(super) fn explain(error: &RedisError, place: &str) -> ProviderError {
         Some("WRONGPASS") => anyhow!("Redis at {place} refuses the login: {error}"),
         Some("NOPERM") => anyhow!("Redis at {place} forbids this user what a queue needs: {error}"),
         Some("MISCONF" | "NOREPLICAS") => anyhow!("Redis at {place} accepts nothing: {error}"),
+        Some("CROSSSLOT") => {
+            let message = "has the list on another node of the cluster than the queue; a list like `{goworker:jobs}:list` is where the queue `jobs` is";
+            return ProviderError::Failed(anyhow!("Redis at {place} {message}"));
+        }
         _ => return ProviderError::Failed(anyhow!("Redis at {place}: {error}")),
     };
     ProviderError::Unavailable(message)
