@@ -10,7 +10,7 @@ use serde::Deserialize;
 /// The port of sentinels, unless told otherwise.
 const SENTINEL: u16 = 26_379;
 /// What would be right.
-const FORM: &str = "write `redis://HOST:PORT`, with `USER:PASSWORD@` before the host if it needs a login (with `%2F` for `/`, `%23` for `#`, `%40` for `@` in them), \
+const FORM: &str = "write `redis://HOST:PORT`, with `USER:PASSWORD@` before the host if it needs a login, \
                     or `redis+sentinel://HOST:PORT,HOST:PORT/MASTER`; `rediss` instead of `redis` is with TLS";
 
 /// Where a server is: `redis://[USER:PASSWORD@]HOST[:PORT][,HOST[:PORT]..][/DB]`, or `redis+unix:///PATH`.
@@ -39,6 +39,14 @@ impl TryFrom<String> for Url {
         let (scheme, is_watched) = scheme.strip_suffix("+sentinel").map_or((scheme, false), |scheme| (scheme, true));
         let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         let (login, hosts) = authority.rsplit_once('@').map_or((None, authority), |(login, hosts)| (Some(login), hosts));
+        if path.contains('@') {
+            return Err(wrong("a `/`, `?` or `#` in a password is written `%2F`, `%3F` or `%23`"));
+        }
+        if let Some(unknown) = unknown_in(path) {
+            return Err(format!(
+                "`{unknown}` is nothing that the URL of a server has; `queue`, `namespace` and `ca` are settings beside `url`"
+            ));
+        }
         let (master, path) = if is_watched { master_in(path).map_err(wrong)? } else { (None, path) };
         let server = |host: &str| {
             let port = if is_watched && !has_port(host) { format!(":{SENTINEL}") } else { String::new() };
@@ -49,6 +57,13 @@ impl TryFrom<String> for Url {
         };
         Ok(Url { hosts: hosts.split(',').map(server).collect::<Result<_, String>>()?, master })
     }
+}
+
+/// What stands after the `?` and would be passed over.
+fn unknown_in(path: &str) -> Option<&str> {
+    let query = path.split('#').next().and_then(|path| path.split_once('?')).map_or("", |(_, query)| query);
+    let mut names = query.split('&').map(|part| part.split_once('=').map_or(part, |(name, _)| name));
+    names.find(|name| !matches!(*name, "" | "protocol" | "db" | "user" | "pass"))
 }
 
 /// The master's name in `/NAME/DB?MORE`, and what is left.
@@ -126,8 +141,10 @@ mod tests {
             "redis://",
             "redis://one,,two",
             "redis://:secret/x@host",
+            "redis://:a?secret=1@host",
             "redis://:secret@host:x",
             "redis://host/orders",
+            "redis://host/0?queue=orders",
             "redis+sentinel://one,two",
             "http+sentinel://one/main",
         ];
