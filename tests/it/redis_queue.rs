@@ -127,3 +127,41 @@ async fn no_password_is_shown_of_a_url_that_cannot_be_used() {
     assert!(error.to_string().contains("refuses the login"), "{error}");
     assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
 }
+
+#[test]
+fn check_tells_what_cannot_be_and_where() {
+    let sandbox = Sandbox::new(BINARY);
+    let config = r#"(
+    providers: {
+        "a": redis(url: "localhost:6379"),
+        "b": redis(url: "redis://:hunter2@host/orders"),
+        "c": redis(url: "redis://:hunter/2@host"),
+        "d": redis(url: "redis+sentinel://one,two"),
+        "e": redis(url: "redis://host/0?queue=orders"),
+        "f": redis(url: "redis://host", queue: "", namespace: "{own}"),
+        "g": redis(url: "redis://host", sentinel: "main"),
+    },
+    workers: { "work": file(path: "work.jsonl") },
+)"#;
+    sandbox.write("jobs.ron", config);
+    let output = sandbox.run(["check", "jobs.ron"]);
+    assert_eq!(output.status.code(), Some(78));
+    let told = text(&output.stderr);
+    assert!(!told.contains("hunter"), "{told}");
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn a_new_config_with_redis_runs_jobs() {
+    let server = RedisServer::start();
+    let sandbox = Sandbox::new(BINARY);
+    let written = sandbox.run(["new", "config", "redis", "file"]);
+    let config = text(&written.stdout);
+    insta::assert_snapshot!(config);
+    sandbox.write("jobs.ron", &config.replace("redis://127.0.0.1:6379", &server.url()));
+    for command in [&["check", "jobs.ron"] as &[_], &["enqueue", "jobs.ron", "--type", "file"], &["run", "jobs.ron", "--until-idle"]] {
+        let output = sandbox.run(command);
+        assert!(output.status.success(), "{command:?}: {}", text(&output.stderr));
+    }
+    assert_ne!(server.cli(&["DBSIZE"]), "0");
+}

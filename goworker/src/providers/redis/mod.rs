@@ -8,6 +8,7 @@ mod calls;
 mod decode;
 mod encode;
 mod incoming;
+mod key_part;
 mod list;
 mod route;
 mod script;
@@ -27,6 +28,7 @@ use goworker::{
 
 use self::bell::Bell;
 use self::calls::Calls;
+use self::key_part::KeyPart;
 use self::route::Route;
 use self::server::Server;
 use self::url::Url;
@@ -34,21 +36,24 @@ use self::url::Url;
 /// Stores jobs on a Redis or Valkey server, for any number of processes on any number of machines.
 #[provider(queue, since = "0.1.0")]
 pub(super) struct Redis {
-    /// The server: `redis://USER:PASSWORD@HOST:PORT/DB`, where only the host is needed; several hosts, with `,` between them, are tried in
-    /// order, and of a cluster one is enough. `rediss://..` is with TLS, `redis+unix:///PATH` a socket. With sentinels,
-    /// `redis+sentinel://HOST:PORT,HOST:PORT/NAME` has theirs, and the name of the master.
+    /// The server: `redis://USER:PASSWORD@HOST:PORT/DB`, of which only the host is needed.
+    /// `rediss://` is with TLS, `redis+unix:///PATH` a socket. Several hosts, with `,` between them,
+    /// are tried in order; of a cluster one is enough. With sentinels it is
+    /// `redis+sentinel://HOST:PORT,HOST:PORT/NAME`, with the name of the master.
     #[config(example = "redis://127.0.0.1:6379")]
     url: Url,
-    /// The certificates (PEM) of the authority that the server's certificate is by; those that the system trusts if left out.
+    /// The authority (PEM) by which the server's certificate is; those that the system trusts if left out.
+    #[config(example = "ca.pem")]
     ca: Option<PathBuf>,
     /// The queue's name on the server; the name of this entry if left out.
-    queue: Option<String>,
+    #[config(example = "jobs")]
+    queue: Option<KeyPart>,
     /// A list to which others `LPUSH` jobs as JSON: they are moved to the queue.
     #[config(example = "job_list")]
     list: Option<String>,
-    /// What the keys of all queues begin with.
-    #[config(default = "goworker")]
-    namespace: String,
+    /// What the keys of all queues begin with; `goworker` if left out.
+    #[config(example = "goworker")]
+    namespace: Option<KeyPart>,
     #[state]
     open: Option<Open>,
 }
@@ -81,13 +86,9 @@ const LAYOUT: &str = "1";
 
 impl Provider for Redis {
     async fn init(&mut self, setup: &Setup) -> anyhow::Result<()> {
-        let queue = self.queue.as_deref().unwrap_or(&setup.name);
-        for (setting, name) in [("queue", queue), ("namespace", &self.namespace)] {
-            if name.is_empty() || name.contains(['{', '}']) {
-                bail!("`{setting}` is `{name}`; it must not be empty and has no `{{` or `}}`, which mean something in the names of keys");
-            }
-        }
-        let prefix = format!("{{{}:{queue}}}:", self.namespace);
+        let queue = self.queue.as_ref().map_or_else(|| setup.name.clone(), KeyPart::to_string);
+        let namespace = self.namespace.as_ref().map_or_else(|| "goworker".to_owned(), KeyPart::to_string);
+        let prefix = format!("{{{namespace}:{queue}}}:");
         let owner = format!("{}:{}:{:016x}", host(), std::process::id(), setup.random.bits() & u128::from(u64::MAX));
         let server = Server::new(Route::new(&self.url, self.ca.as_deref())?, self.url.to_string());
         let calls = Arc::new(Calls::new(server, prefix, setup.keep, owner.clone()));
