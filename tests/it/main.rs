@@ -24,3 +24,6 @@ mod tcp_proxy;
 
 /// goworker with the tests' own workers.
 const BINARY: &str = env!("CARGO_BIN_EXE_goworker-under-test");
+
+/// goworker with queues that are broken on purpose.
+const BROKEN: &str = env!("CARGO_BIN_EXE_goworker-broken");

@@ -3,7 +3,8 @@
 //!     cargo test -p goworker-tests --test it planted_faults
 
 use goworker::testing::conformance::{Report, Suite};
-use goworker_tests::faulty::{Fault, faulty, memory, sqlite};
+use goworker_tests::faulty::{Fault, faulty};
+use goworker_tests::queues::{memory, sqlite};
 
 fn report(fault: Fault) -> Report {
     Suite::new(faulty(fault, memory)).in_virtual_time().seeded(1, 300).report()
@@ -62,6 +63,16 @@ fn the_suite_finds_a_recovery_by_time_only() {
     a renewed lease is kept
     I2 leases: a job runs as long as it is leased, and no longer
     ");
+}
+
+#[test]
+fn the_suite_finds_a_settlement_before_the_run() {
+    insta::assert_snapshot!(broken(&report(Fault::SettledBeforeRun)), @"");
+}
+
+#[test]
+fn the_suite_finds_a_claim_without_a_lease() {
+    insta::assert_snapshot!(broken(&report(Fault::NoLease)), @"");
 }
 
 #[test]

@@ -53,8 +53,13 @@ pub(super) fn stop_beyond_the_lease(sandbox: &Sandbox) -> Result<(), String> {
     Ok(())
 }
 
+/// Four jobs at once, longer than it takes to see them run.
+pub(super) fn config(entry: &str) -> String {
+    fleet::config(entry, 800, 30_000, 4)
+}
+
 fn what_a_stopped_process_had_is_taken_up(entry: &str) {
-    let sandbox = fleet::sandbox(BINARY, &fleet::config(entry, 500, 30_000, 4));
+    let sandbox = fleet::sandbox(BINARY, &config(entry));
     assert_eq!(stop_beyond_the_lease(&sandbox), Ok(()));
 }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::ledger::{self, Blows, Run};
 
 /// A configuration whose workers keep a ledger. Those of `slow` jobs take `slow` milliseconds.
-pub(super) fn config(entry: &str, millis: u64, slow: u64, slots: usize) -> String {
+pub(super) fn config(entry: &str, millis: u64, slow: u128, slots: usize) -> String {
     format!(
         r#"(
     providers: {{ "jobs": {entry} }},

@@ -14,24 +14,38 @@ use super::fleet::{self, Fleet};
 use super::ledger::{Blows, Run, wrong_with};
 use crate::BINARY;
 
-/// Jobs that are slow outlast a lease that is not renewed.
-pub(super) const LEASE: Duration = Duration::from_secs(5);
-pub(super) const SLOW: u64 = 7_500;
-
 /// What to do.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) processes: usize,
     pub(super) kills: u64,
     pub(super) seed: u64,
+    pub(super) lease: Duration,
+    /// Of so many batches of jobs, one has a slow job.
+    pub(super) slow: u8,
 }
 
 impl Plan {
-    /// As the environment says.
+    /// As the environment says. The lease is one that a busy machine can keep.
     fn told(processes: usize) -> Self {
         let number = |variable: &str| std::env::var(variable).ok().map(|text| text.parse().expect("a number"));
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
-        Plan { processes, kills: number("GOWORKER_KILLS").unwrap_or(20), seed: number("GOWORKER_SEED").unwrap_or(now.into()) }
+        let (kills, seed) = (number("GOWORKER_KILLS").unwrap_or(20), number("GOWORKER_SEED").unwrap_or(now.into()));
+        Plan { processes, kills, seed, lease: Duration::from_secs(5), slow: 8 }
+    }
+
+    pub(super) fn lease(&self) -> String {
+        format!("{}s", self.lease.as_secs())
+    }
+
+    /// Slow jobs outlast a lease that is not renewed.
+    fn takes_slow(&self) -> Duration {
+        self.lease.mul_f64(1.5)
+    }
+
+    /// For a queue of this entry.
+    pub(super) fn config(&self, entry: &str) -> String {
+        fleet::config(entry, 3, self.takes_slow().as_millis(), 16)
     }
 }
 
@@ -83,23 +97,23 @@ pub(super) fn crash_run(sandbox: &Sandbox, server: Option<&mut RedisServer>, pla
     let over = AtomicBool::new(false);
     let accepted = std::thread::scope(|scope| {
         let of_producer = random.fork();
-        let producer = scope.spawn(|| produce(sandbox, of_producer, &over));
+        let producer = scope.spawn(|| produce(sandbox, of_producer, plan.slow, &over));
         for _ in 0..plan.kills {
-            std::thread::sleep(Duration::from_millis(random.u64(100..2_000)));
+            std::thread::sleep(Duration::from_millis(random.u64(100..1_500)));
             fleet.strike(&mut random);
         }
         over.store(true, Ordering::Relaxed);
         producer.join().expect("the producer does not panic")
     });
-    settle_down(sandbox, &accepted);
+    settle_down(sandbox, &plan);
     let blows = fleet.terminate();
-    look(sandbox, plan, blows, &accepted)
+    look(sandbox, plan, blows, accepted)
 }
 
-/// Enqueues jobs until it is over. Answers those that were accepted, and whether they are to die.
+/// Enqueues jobs until it is over. Answers the ids that were accepted, and which of them are to die.
 ///
 /// A batch whose producer was told that the store is away may have been accepted all the same: it is sent again.
-fn produce(sandbox: &Sandbox, mut random: Rng, over: &AtomicBool) -> BTreeMap<String, bool> {
+fn produce(sandbox: &Sandbox, mut random: Rng, slow: u8, over: &AtomicBool) -> BTreeMap<String, bool> {
     let mut accepted = BTreeMap::new();
     while !over.load(Ordering::Relaxed) {
         let first = accepted.len();
@@ -107,7 +121,7 @@ fn produce(sandbox: &Sandbox, mut random: Rng, over: &AtomicBool) -> BTreeMap<St
             .map(|n| {
                 let name = ["fail", "fail once", "succeed"][random.usize(0..30).min(2)];
                 // Few, so that their slots are enough.
-                let job_type = if n == first && random.u8(0..8) == 0 { "slow" } else { "ledger" };
+                let job_type = if n == 0 || (n == first && random.u8(0..slow) == 0) { "slow" } else { "ledger" };
                 json!({ "id": format!("job-{n}"), "type": job_type, "name": name })
             })
             .collect();
@@ -115,20 +129,17 @@ fn produce(sandbox: &Sandbox, mut random: Rng, over: &AtomicBool) -> BTreeMap<St
         accepted.extend(jobs.iter().map(|job| (job["id"].as_str().unwrap().to_owned(), job["name"] == "fail")));
         std::thread::sleep(Duration::from_millis(random.u64(50..500)));
     }
-    // One handler job for each that dies.
-    let handlers: Vec<_> = accepted.iter().filter(|(_, dies)| **dies).map(|(id, _)| (format!("{id}:attic"), false)).collect();
-    accepted.extend(handlers);
     accepted
 }
 
-/// Waits until all that was accepted has ended, or nothing has moved for longer than leases last.
-fn settle_down(sandbox: &Sandbox, accepted: &BTreeMap<String, bool>) {
-    let patience = 2 * LEASE + Duration::from_millis(SLOW);
+/// Waits until every job has ended, or nothing has moved for longer than leases last.
+fn settle_down(sandbox: &Sandbox, plan: &Plan) {
+    let patience = 2 * plan.lease + plan.takes_slow();
     let (mut before, mut since) = (BTreeMap::new(), Instant::now());
     while since.elapsed() < patience {
         let states = fleet::states(sandbox);
         let ended: u64 = ["done", "dead"].iter().filter_map(|state| states.get(*state)).sum();
-        if usize::try_from(ended).unwrap() == accepted.len() && ended == states.values().sum::<u64>() {
+        if ended == states.values().sum::<u64>() {
             return;
         }
         if states != before {
@@ -139,14 +150,18 @@ fn settle_down(sandbox: &Sandbox, accepted: &BTreeMap<String, bool>) {
 }
 
 /// Holds what the queue says and what the ledger says against what was accepted.
-fn look(sandbox: &Sandbox, plan: Plan, blows: Blows, accepted: &BTreeMap<String, bool>) -> Report {
+fn look(sandbox: &Sandbox, plan: Plan, blows: Blows, mut accepted: BTreeMap<String, bool>) -> Report {
     let (records, runs) = (fleet::records(sandbox), fleet::runs(sandbox));
+    // A job that dies and its handler job are one step.
+    let handlers = accepted.keys().filter(|id| records.get(*id).is_some_and(|record| record["state"] == "dead"));
+    let handlers: Vec<_> = handlers.map(|id| (format!("{id}:attic"), false)).collect();
+    accepted.extend(handlers);
     let is_repeated = |runs: &&Vec<Run>| runs.iter().rev().skip(1).any(|run| !run.failed);
     let repeated = runs.values().filter(is_repeated).count();
     let (lost, stuck, unexplained) = (Vec::new(), Vec::new(), BTreeMap::new());
     let mut report = Report { plan, blows, accepted: accepted.len(), done: 0, dead: 0, repeated, lost, stuck, unexplained };
-    let lease = i64::try_from(LEASE.as_millis()).unwrap();
-    for (id, dies) in accepted {
+    let lease = i64::try_from(report.plan.lease.as_millis()).unwrap();
+    for (id, dies) in &accepted {
         let Some(record) = records.get(id) else {
             report.lost.push(id.clone());
             continue;
@@ -181,15 +196,14 @@ fn check(report: &Report) {
 
 #[test]
 fn kill_9_at_random_moments_loses_nothing_in_sqlite() {
-    let lease = format!("{}s", LEASE.as_secs());
-    let sandbox = fleet::sandbox(BINARY, &fleet::config(&fleet::sqlite(&lease), 3, SLOW, 16));
-    check(&crash_run(&sandbox, None, Plan::told(1)));
+    let plan = Plan::told(1);
+    let sandbox = fleet::sandbox(BINARY, &plan.config(&fleet::sqlite(&plan.lease())));
+    check(&crash_run(&sandbox, None, plan));
 }
 
 #[test]
 fn kill_9_of_processes_and_of_redis_at_random_moments_loses_nothing() {
-    let mut server = fleet::server();
-    let lease = format!("{}s", LEASE.as_secs());
-    let sandbox = fleet::sandbox(BINARY, &fleet::config(&fleet::redis(&server, &lease), 3, SLOW, 16));
-    check(&crash_run(&sandbox, Some(&mut server), Plan::told(3)));
+    let (plan, mut server) = (Plan::told(3), fleet::server());
+    let sandbox = fleet::sandbox(BINARY, &plan.config(&fleet::redis(&server, &plan.lease())));
+    check(&crash_run(&sandbox, Some(&mut server), plan));
 }
