@@ -8,6 +8,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use goworker::config::Config;
 use goworker::manager::{Manager, Options, Stop};
 use goworker::{Context, Ids, Job, Output, Registry, WorkResult, Worker, worker};
 use goworker_tests::daemon::{Sandbox, wait_until};
+use goworker_tests::redis_server::RedisServer;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
@@ -139,20 +141,29 @@ fn memory(process: u32, what: &str) -> u64 {
     line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) / 1_024
 }
 
+/// What is measured: each time an empty queue, which on Redis needs a name of its own.
+fn queues(server: &RedisServer) -> [String; 3] {
+    static USED: AtomicU64 = AtomicU64::new(0);
+    let name = USED.fetch_add(1, Ordering::Relaxed);
+    let redis = format!(r#"redis(url: "{}", queue: "bench-{name}")"#, server.url());
+    ["memory()".to_owned(), r#"sqlite(path: "bench.db")"#.to_owned(), redis]
+}
+
 fn main() {
     let jobs = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(100_000);
     let (idle, peak) = daemon(jobs);
     println!("{jobs} jobs; a daemon on sqlite has {idle} MiB resident when idle, {peak} MiB at its peak");
     println!("{:<8} {:<7} {:>6} {:>14} {:>14}", "queue", "worker", "slots", "enqueue/s", "drain jobs/s");
-    for queue in ["memory()", r#"sqlite(path: "bench.db")"#] {
+    let server = RedisServer::start();
+    for queue in queues(&server) {
         for (worker, slots) in [("noop", 100), ("noop", 1_000), ("lua", 100)] {
-            let (enqueue, drained): (Vec<_>, Vec<_>) = (0..3).map(|_| drain(queue, worker, jobs, slots)).unzip();
-            let name = queue.split('(').next().unwrap_or(queue);
+            let (enqueue, drained): (Vec<_>, Vec<_>) = (0..3).map(|_| drain(&queue, worker, jobs, slots)).unzip();
+            let name = queue.split('(').next().unwrap_or_default();
             println!("{name:<8} {worker:<7} {slots:>6} {:>14.0} {:>14.0}", median(enqueue), median(drained));
         }
     }
-    for queue in ["memory()", r#"sqlite(path: "bench.db")"#] {
-        let waits = latencies(queue, 300);
-        println!("{:<8} start: p50 {:?}, p99 {:?}", queue.split('(').next().unwrap_or(queue), waits[150], waits[296]);
+    for queue in queues(&server) {
+        let waits = latencies(&queue, 300);
+        println!("{:<8} start: p50 {:?}, p99 {:?}", queue.split('(').next().unwrap_or_default(), waits[150], waits[296]);
     }
 }

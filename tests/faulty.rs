@@ -32,6 +32,8 @@ pub enum Fault {
     NoRenewal,
     /// Jobs come in the order of their due times.
     NoPriority,
+    /// No job holds a key.
+    NoKeys,
     /// When it is opened again, crashes are counted from there.
     CrashesForgotten,
     /// A fetch waits for jobs instead of answering that there are none.
@@ -49,13 +51,13 @@ pub struct Faulty {
     fault: Fault,
     inner: Inner,
     notes: Mutex<Notes>,
-    /// What jobs were given before it was taken from them. Outlives the queue, as its jobs may.
-    priorities: Priorities,
+    /// Jobs as they were before something was taken from them. Outlives the queue, as its jobs may.
+    originals: Originals,
 }
 
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3_600);
 
-type Priorities = Arc<Mutex<HashMap<(String, JobId), i8>>>;
+type Originals = Arc<Mutex<HashMap<(String, JobId), Arc<Job>>>>;
 
 impl fmt::Debug for Faulty {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -82,14 +84,14 @@ struct Notes {
 
 /// Makes queues with a fault, for the conformance suite.
 pub fn faulty(fault: Fault, inner: impl Fn(&Setup) -> AnyQueue + Send + Sync) -> impl Fn(&Setup) -> Faulty + Send + Sync {
-    let priorities = Priorities::default();
-    move |setup| Faulty { priorities: Arc::clone(&priorities), ..Faulty::new(fault, inner(setup)) }
+    let originals = Originals::default();
+    move |setup| Faulty { originals: Arc::clone(&originals), ..Faulty::new(fault, inner(setup)) }
 }
 
 impl Faulty {
     /// A queue with this fault around one that is not yet started.
     pub fn new(fault: Fault, inner: AnyQueue) -> Self {
-        Faulty { fault, inner: Inner::New(Some(inner)), notes: Mutex::default(), priorities: Priorities::default() }
+        Faulty { fault, inner: Inner::New(Some(inner)), notes: Mutex::default(), originals: Originals::default() }
     }
 
     fn is(&self, fault: Fault) -> bool {
@@ -116,13 +118,16 @@ impl Faulty {
 
     /// A job on its way in.
     fn stored(&self, job: &Arc<Job>) -> Arc<Job> {
-        if self.is(Fault::NoPriority) { Arc::new(Job { priority: 0, ..Job::clone(job) }) } else { Arc::clone(job) }
+        match self.fault {
+            Fault::NoPriority => Arc::new(Job { priority: 0, ..Job::clone(job) }),
+            Fault::NoKeys => Arc::new(Job { unique: None, ..Job::clone(job) }),
+            _ => Arc::clone(job),
+        }
     }
 
     /// A job on its way out.
     fn shown(&self, job: &Arc<Job>) -> Arc<Job> {
-        let priority = self.priorities.lock().unwrap().get(&self.key(&job.id)).copied();
-        priority.map_or_else(|| Arc::clone(job), |priority| Arc::new(Job { priority, ..Job::clone(job) }))
+        self.originals.lock().unwrap().get(&self.key(&job.id)).unwrap_or(job).clone()
     }
 
     /// Crashes on their way out.
@@ -203,12 +208,10 @@ impl Provider for Faulty {
             batch = self.inner().fetch(demand).await?;
         }
         if self.is(Fault::SettledBeforeRun) && !batch.deliveries.is_empty() {
-            let done = |delivery: &Delivery| Settled {
-                token: batch.lease.token,
-                handle: delivery.handle,
-                job: Arc::clone(&delivery.job),
-                attempt: None,
-                settlement: Settlement::Done { output: Output::none() },
+            let settlement = || Settlement::Done { output: Output::none() };
+            let done = |Delivery { job, handle, .. }: &Delivery| {
+                let (token, handle, job) = (batch.lease.token, *handle, Arc::clone(job));
+                Settled { token, handle, job, attempt: None, settlement: settlement() }
             };
             let done: Vec<Settled> = batch.deliveries.iter().map(done).collect();
             self.inner().settle(&done).await?;
@@ -271,7 +274,6 @@ impl Provider for Faulty {
     }
 
     // All queues that are made worse here do both.
-
     fn selects_by_type(&self) -> bool {
         true
     }
@@ -289,13 +291,13 @@ impl Queue for Faulty {
     async fn enqueue(&self, jobs: &[Arc<Job>], cursor: Option<&Cursor>) -> Result<Vec<Enqueued>, ProviderError> {
         let stored: Vec<Arc<Job>> = jobs.iter().map(|job| self.stored(job)).collect();
         let mut answers = self.inner().enqueue(&stored, cursor).await?;
-        if self.is(Fault::NoPriority) {
-            let mut priorities = self.priorities.lock().unwrap();
+        if self.is(Fault::NoPriority) || self.is(Fault::NoKeys) {
+            let mut originals = self.originals.lock().unwrap();
             for (job, answer) in jobs.iter().zip(&mut answers) {
                 let key = self.key(&job.id);
                 match answer {
-                    Enqueued::Created | Enqueued::Replaced(_) => _ = priorities.insert(key, job.priority),
-                    Enqueued::Exists if priorities.get(&key) != Some(&job.priority) => *answer = Enqueued::Conflict,
+                    Enqueued::Created | Enqueued::Replaced(_) => _ = originals.insert(key, Arc::clone(job)),
+                    Enqueued::Exists if originals.get(&key) != Some(job) => *answer = Enqueued::Conflict,
                     Enqueued::Exists | Enqueued::Conflict | Enqueued::Held(_) => {}
                 }
             }

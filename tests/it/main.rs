@@ -21,6 +21,7 @@ mod redis_groups;
 mod redis_queue;
 mod redis_servers;
 mod tcp_proxy;
+mod unique;
 
 /// goworker with the tests' own workers.
 const BINARY: &str = env!("CARGO_BIN_EXE_goworker-under-test");

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use goworker_tests::daemon::Sandbox;
+use goworker_tests::redis_server::RedisServer;
 
 use crate::BINARY;
 use crate::command_line::{repository, text};
@@ -105,7 +106,8 @@ impl Reader {
             fs::copy(repository().join("Cargo.lock"), self.here.join("Cargo.lock")).unwrap();
         }
         let afterwards = self.sandbox.path("afterwards");
-        let tools = [self.sandbox.path("bin"), Path::new(env!("CARGO")).parent().unwrap().to_owned()];
+        // Python is the system's, which has the packages that `tests/run` installs.
+        let tools = [self.sandbox.path("bin"), Path::new(env!("CARGO")).parent().unwrap().to_owned(), "/usr/bin".into()];
         let inherited = std::env::var_os("PATH").unwrap();
         let path = tools.into_iter().chain(std::env::split_paths(&inherited));
         let output = Command::new("sh")
@@ -143,7 +145,12 @@ fn fits(shown: &str, printed: &str) -> bool {
 }
 
 fn follow(page: &str) {
-    let content = fs::read_to_string(repository().join("goworker/docs").join(page)).unwrap();
+    follow_as(page, |content| content);
+}
+
+/// Follows a page, of which something is different here.
+fn follow_as(page: &str, change: impl FnOnce(String) -> String) {
+    let content = change(fs::read_to_string(repository().join("goworker/docs").join(page)).unwrap());
     let mut reader = Reader::new();
     blocks(page, &content).iter().for_each(|block| reader.follow(block));
 }
@@ -164,11 +171,22 @@ fn a_pipeline_can_be_tested_by_the_page() {
 }
 
 #[test]
+fn jobs_are_given_in_from_other_languages_by_the_page() {
+    let server = RedisServer::start();
+    let port = server.url().rsplit_once(':').unwrap().1.trim_end_matches('/').to_owned();
+    follow_as("redis-layout.md", |content| content.replace("6379", &port));
+}
+
+#[test]
 fn no_page_is_without_a_follower() {
     let followed = include_str!("pages.rs");
     for page in fs::read_dir(repository().join("goworker/docs")).unwrap() {
         let page = page.unwrap().file_name().into_string().unwrap();
-        assert!(GENERATED.contains(&page.as_str()) || followed.contains(&format!("follow(\"{page}\")")), "nobody follows {page}");
+        assert!(
+            GENERATED.contains(&page.as_str())
+                || ["follow", "follow_as"].iter().any(|call| followed.contains(&format!("{call}(\"{page}\""))),
+            "nobody follows {page}"
+        );
     }
 }
 

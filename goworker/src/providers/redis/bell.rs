@@ -83,12 +83,10 @@ impl Bell {
         Bell { shared: Arc::new(shared), listener: Mutex::default() }
     }
 
-    /// Returns when a job of one of these types may have come; of any type, if `any`.
-    pub(super) async fn rung(&self, types: &[String], any: bool) {
+    /// Returns when a job of one of these types may have come, or something of which the type is not known.
+    pub(super) async fn rung(&self, types: &[String]) {
         let mut keys: Vec<String> = types.iter().map(|job_type| self.shared.calls.key(&format!("wake:{job_type}"))).collect();
-        if any {
-            keys.push(self.shared.calls.key("wake"));
-        }
+        keys.push(self.shared.calls.key("wake"));
         let (woken, rung) = oneshot::channel();
         let is_heard = {
             let mut waiters = self.shared.lock();

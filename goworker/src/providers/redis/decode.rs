@@ -6,15 +6,15 @@ use anyhow::{Context as _, anyhow};
 use goworker::{Attempt, Change, Count, Delivery, Enqueued, Failure, Ids, Job, JobRecord, Output, QueueStats, State, Timestamp};
 use redis::FromRedisValue;
 
-/// What a fetch answers: token, records, and what is known of those with a past.
-pub(super) type Handed = (u64, Vec<Option<Vec<u8>>>, Vec<(u64, u32, Vec<Vec<u8>>)>);
+/// What a fetch answers: token, records, what is known of those with a past, and how many texts have come in.
+pub(super) type Handed = (u64, Vec<Option<Vec<u8>>>, Vec<(u64, u32, Vec<Vec<u8>>)>, u64);
 
 /// What is known of one job: record, past, state, instant, output, failure, attempts.
 pub(super) type Known = (Vec<u8>, (u32, u32, u32), String, Option<i64>, String, String, Vec<Vec<u8>>);
 
 /// A delivery, or the handle of one that cannot be read, and why.
 pub(super) fn deliveries(handed: Handed, ids: &Ids) -> Vec<Result<Delivery, (u64, anyhow::Error)>> {
-    let (_, records, pasts) = handed;
+    let (_, records, pasts, _) = handed;
     let mut pasts = pasts.into_iter().peekable();
     let mut deliveries = Vec::with_capacity(records.len());
     for (handle, record) in (0..).zip(records) {

@@ -7,15 +7,15 @@ use std::sync::Arc;
 use goworker::{Job, Settled, Settlement};
 use redis::Cmd;
 
-/// Adds a job, as `accept.lua` reads it.
-pub(super) fn push_job(cmd: &mut Cmd, job: &Job) {
-    cmd.arg(job.id.as_str()).arg(&job.job_type).arg(options(job)).arg(job.to_json());
+/// Adds a job, as `accept.lua` reads it. One that must be found again among those that wait must not go to the list of its type.
+pub(super) fn push_job(cmd: &mut Cmd, job: &Job, found_again: bool) {
+    cmd.arg(job.id.as_str()).arg(&job.job_type).arg(options(job, found_again)).arg(job.to_json());
 }
 
 /// What is not as usual; nothing for most jobs.
-fn options(job: &Job) -> String {
+fn options(job: &Job, always: bool) -> String {
     let mut options = String::new();
-    if job.priority == 0 && job.run_at.is_none() && job.delay.is_none() && job.expires_at.is_none() && job.unique.is_none() {
+    if !always && job.priority == 0 && job.run_at.is_none() && job.delay.is_none() && job.expires_at.is_none() && job.unique.is_none() {
         return options;
     }
     // Writing to a string does not fail.
@@ -88,7 +88,7 @@ fn push_settlement(cmd: &mut Cmd, settled: &Settled) {
             begin("dead");
             cmd.arg(json(failure)).arg(attempt()).arg(handlers.len());
             for handler in handlers {
-                push_job(cmd, handler);
+                push_job(cmd, handler, false);
             }
         }
         Settlement::Cancelled => begin("cancelled"),
@@ -103,7 +103,7 @@ fn whole_millis(delay: std::time::Duration) -> u64 {
 }
 
 /// Failures and attempts are strings and numbers: they always have a JSON form.
-fn json(value: &impl serde::Serialize) -> String {
+pub(super) fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
@@ -111,6 +111,6 @@ fn json(value: &impl serde::Serialize) -> String {
 pub(super) fn push_jobs(cmd: &mut Cmd, jobs: &[Arc<Job>]) {
     cmd.arg(jobs.len());
     for job in jobs {
-        push_job(cmd, job);
+        push_job(cmd, job, false);
     }
 }

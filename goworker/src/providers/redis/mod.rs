@@ -7,11 +7,12 @@ mod bell;
 mod calls;
 mod decode;
 mod encode;
+mod incoming;
 mod list;
 mod script;
 mod server;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -32,6 +33,9 @@ pub(super) struct Redis {
     url: Url,
     /// The queue's name on the server; the name of this entry if left out.
     queue: Option<String>,
+    /// A list to which others `LPUSH` jobs as JSON: they are moved to the queue.
+    #[config(example = "job_list")]
+    list: Option<String>,
     /// What the keys of all queues begin with.
     #[config(default = "goworker")]
     namespace: String,
@@ -47,6 +51,19 @@ struct Open {
     owner: String,
     lease: Duration,
     ids: Ids,
+    /// A list of the user's that is taken over, and the task that waits for what comes in it.
+    list: Option<String>,
+    watch: OnceLock<AbortOnDrop>,
+}
+
+/// A task that ends with its owner.
+#[derive(Debug)]
+struct AbortOnDrop(tokio::task::AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// The layout of keys that this program reads and writes.
@@ -75,7 +92,8 @@ impl Provider for Redis {
         }
         calls.server.warn_of_eviction().await;
         let bell = Bell::new(Arc::clone(&calls), &owner);
-        self.open = Some(Open { calls, bell, owner, lease: setup.lease, ids: setup.ids() });
+        let (list, watch) = (self.list.clone(), OnceLock::new());
+        self.open = Some(Open { calls, bell, owner, lease: setup.lease, ids: setup.ids(), list, watch });
         Ok(())
     }
 
@@ -224,6 +242,31 @@ impl Open {
         if demand.total() == 0 {
             return Ok(Batch::empty());
         }
+        let (batch, incoming) = self.fetch_once(demand).await?;
+        let taken_over = match &self.list {
+            Some(list) if batch.deliveries.is_empty() => {
+                self.watch.get_or_init(|| AbortOnDrop(tokio::spawn(incoming::watch(Arc::clone(&self.calls), list.clone())).abort_handle()));
+                incoming::take_over(&self.calls, list).await?
+            }
+            _ => 0,
+        };
+        if incoming + taken_over == 0 {
+            return Ok(batch);
+        }
+        let adopted = incoming::adopt(&self.calls, &self.ids).await;
+        if batch.deliveries.is_empty() {
+            adopted?;
+            return Ok(self.fetch_once(demand).await?.0);
+        }
+        if let Err(error) = adopted {
+            // What was taken is not to be lost for that; the next fetch tries again.
+            tracing::warn!(%error, "what came in from others is not made jobs of yet");
+        }
+        Ok(batch)
+    }
+
+    /// What is there, and how many texts have come in that may be jobs.
+    async fn fetch_once(&self, demand: &Demand) -> Result<(Batch, u64), ProviderError> {
         let mut call = self.calls.write(&script::FETCH);
         call.cmd.arg(millis(self.lease)).arg(&self.owner);
         match demand {
@@ -238,10 +281,7 @@ impl Open {
             }
         }
         let handed: decode::Handed = call.answer().await?;
-        if handed.1.is_empty() {
-            return Ok(Batch::empty());
-        }
-        let token = Token(handed.0);
+        let (token, incoming) = (Token(handed.0), handed.3);
         let mut deliveries = Vec::with_capacity(handed.1.len());
         for delivery in decode::deliveries(handed, &self.ids) {
             match delivery {
@@ -249,7 +289,9 @@ impl Open {
                 Err((handle, error)) => self.bury_unreadable(token, handle, &error).await?,
             }
         }
-        Ok(Batch { lease: Lease { token, duration: Some(self.lease) }, deliveries, cursor: None })
+        let lease = Lease { token, duration: Some(self.lease) };
+        let batch = if deliveries.is_empty() { Batch::empty() } else { Batch { lease, deliveries, cursor: None } };
+        Ok((batch, incoming))
     }
 
     /// A job that cannot be read can never run: it becomes a dead letter, so that it is seen.
@@ -263,7 +305,6 @@ impl Open {
 
     async fn ready(&self, demand: &Demand) {
         let mut call = self.calls.read(&script::LOOK);
-        let any = matches!(demand, Demand::Any(_));
         if let Demand::ByType(types) = demand {
             for (job_type, _) in types.iter().filter(|(_, slots)| *slots > 0) {
                 call.cmd.arg(&**job_type);
@@ -276,7 +317,7 @@ impl Open {
         if is_ready == 1 {
             return;
         }
-        let rung = self.bell.rung(&types, any);
+        let rung = self.bell.rung(&types);
         match u64::try_from(next) {
             // However it ends, there is something to look at.
             Ok(next) => drop(tokio::time::timeout(Duration::from_millis(next), rung).await),

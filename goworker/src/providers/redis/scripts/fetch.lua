@@ -1,18 +1,25 @@
 -- Hands out jobs under a new lease. Own arguments: lease (ms), owner, the most jobs of any type (-1 for: by type), then types and numbers.
--- Answers the token, the records, and of those with a past: position, past, attempts that count.
+-- Answers the token, the records, of those with a past: position, past, attempts that count; and how many texts have come in.
 
 local MOST = 1000
 
 -- The first jobs of a type, up to `room`, in order. Nothing is taken yet.
 local function candidates(type, room)
   local list, ordered = prefix .. 'list:' .. type, prefix .. 'ready:' .. type
-  local found, heads = {}, call('LRANGE', list, 0, room - 1)
-  local records = #heads > 0 and call('HMGET', prefix .. 'jobs', unpack(heads)) or {}
-  for index, id in ipairs(heads) do
-    if records[index] and not is_passed_over(type, id) then
-      local job = parse(id, records[index])
-      found[#found + 1] = { score = job.due, ticket = job.ticket, id = id, type = type }
+  local found, from = {}, 0
+  while #found < room do
+    local page = call('LRANGE', list, from, from + room - 1)
+    local records = #page > 0 and call('HMGET', prefix .. 'jobs', unpack(page)) or {}
+    for index, id in ipairs(page) do
+      if #found < room and records[index] and not is_passed_over(type, id) then
+        local job = parse(id, records[index])
+        found[#found + 1] = { score = job.due, ticket = job.ticket, id = id, type = type }
+      end
     end
+    if #page < room then
+      break
+    end
+    from = from + room
   end
   local waiting = call('ZRANGE', ordered, 0, room - 1, 'WITHSCORES')
   for index = 1, #waiting, 2 do
@@ -47,14 +54,6 @@ end
 local function take(type, room, ids)
   if call('EXISTS', prefix .. 'ready:' .. type) == 0 then
     return pop(type, room, ids)
-  end
-  -- Marks would hide how many of the list are meant: they go first.
-  while call('EXISTS', prefix .. 'gone:' .. type) == 1 do
-    local head = call('LINDEX', prefix .. 'list:' .. type, 0)
-    if not head or call('HDEL', prefix .. 'gone:' .. type, head) == 0 then
-      break
-    end
-    call('LPOP', prefix .. 'list:' .. type)
   end
   local listed = 0
   for index, found in ipairs(candidates(type, room)) do
@@ -105,13 +104,13 @@ local function deliver(token, ids)
       end
     end
   end
-  return { token, records, pasts }
+  return { token, records, pasts, call('LLEN', prefix .. 'incoming') }
 end
 
 if answered then
   local packed = call('HGET', prefix .. 'batch', answered)
   if not packed then
-    return { answered, {}, {} } -- the lease is lost meanwhile
+    return { answered, {}, {}, 0 } -- the lease is lost meanwhile
   end
   return deliver(answered, cmsgpack.unpack(packed)[3])
 end
@@ -142,7 +141,7 @@ for index = 1, #demand, 2 do
 end
 if #ids == 0 then
   write_down()
-  return { '0', {}, {} }
+  return { '0', {}, {}, call('LLEN', prefix .. 'incoming') }
 end
 if call('EXISTS', prefix .. 'expiring') == 1 then
   call('ZREM', prefix .. 'expiring', unpack(ids))

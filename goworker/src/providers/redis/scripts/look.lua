@@ -1,5 +1,8 @@
 -- Whether a job is ready, and if not, in how many ms that may change by time alone (-1: never). Own arguments: types; none means any.
 advance()
+if call('EXISTS', prefix .. 'incoming') == 1 then
+  return { 1, 0, {} } -- what has come in may be jobs
+end
 local types = {}
 for index = OWN, #ARGV do
   types[#types + 1] = ARGV[index]

@@ -164,6 +164,18 @@ local function end_as(job, state)
   list_ended(state, job.type, job.id)
 end
 
+-- A dead letter.
+local function die(job, failure)
+  if is_asked(job.id) then
+    call('SREM', prefix .. 'asked', job.id)
+  end
+  job.past.ticket = next_ticket()
+  remember(job)
+  call('HSET', prefix .. 'failure', job.id, failure)
+  call('ZADD', prefix .. 'dead', int(now), member_of(job))
+  count('dead', job.type, 1)
+end
+
 -- Waiting places
 
 local function put_ready(job)

@@ -106,17 +106,6 @@ local function schedule_again(job, due)
   end
 end
 
-local function die(job, failure)
-  if is_asked(job.id) then
-    call('SREM', prefix .. 'asked', job.id)
-  end
-  job.past.ticket = next_ticket()
-  remember(job)
-  call('HSET', prefix .. 'failure', job.id, failure)
-  call('ZADD', prefix .. 'dead', int(now), member_of(job))
-  count('dead', job.type, 1)
-end
-
 local at = OWN
 while at <= #ARGV do
   local ending, token = ARGV[at], ARGV[at + 1]
