@@ -1,6 +1,6 @@
 //! What has to happen at a chosen moment: a stop longer than the lease, a death under load, an orderly end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use goworker_tests::daemon::{Sandbox, wait_until};
@@ -92,6 +92,39 @@ fn what_a_killed_process_had_starts_elsewhere_within_the_lease_and_five_seconds(
     assert!(took < LEASE + Duration::from_secs(5), "{took:?}");
     assert!(took > LEASE / 2, "within the lease nobody may have them: {took:?}");
     heir.kill();
+}
+
+/// A job whose process dies on it every time.
+fn a_job_that_processes_die_on_is_a_dead_letter(entry: &str) {
+    let config = fleet::config(entry, 3, 30_000, 4).replace("poison: 1000", "poison: 2");
+    let sandbox = fleet::sandbox(BINARY, &config);
+    fleet::enqueue(&sandbox, &jobs("slow", 0, 1));
+    for nth in 1..=2 {
+        let mut killed = fleet::start(&sandbox);
+        wait_until("it runs", Duration::from_secs(20), || started(&sandbox) == nth);
+        killed.kill();
+    }
+    let survivor = fleet::start(&sandbox);
+    wait_until("it is dead, and its handler job done", Duration::from_secs(20), || {
+        fleet::states(&sandbox) == BTreeMap::from([("dead".to_owned(), 1), ("done".to_owned(), 1)])
+    });
+    fleet::terminate(survivor);
+    assert_eq!(fleet::runs(&sandbox)["job-0"].len(), 2, "it was not run again");
+    let shown = sandbox.run(["jobs", "show", "jobs.ron", "job-0"]);
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    for line in ["  state        dead\n", "  crashes      2\n", "2 processes died on it, so it is not run again\n"] {
+        assert!(shown.contains(line), "{shown}");
+    }
+}
+
+#[test]
+fn a_job_that_two_processes_died_on_is_a_dead_letter_that_tells_so_in_sqlite() {
+    a_job_that_processes_die_on_is_a_dead_letter(&fleet::sqlite("2s"));
+}
+
+#[test]
+fn a_job_that_two_processes_died_on_is_a_dead_letter_that_tells_so_on_redis() {
+    a_job_that_processes_die_on_is_a_dead_letter(&fleet::redis(&fleet::server(), "2s"));
 }
 
 fn sigterm_under_load_loses_nothing_and_runs_nothing_twice(entry: &str) {
