@@ -27,3 +27,6 @@ mod unique;
 
 /// goworker with the tests' own workers.
 const BINARY: &str = env!("CARGO_BIN_EXE_goworker-under-test");
+
+/// goworker with queues that are broken on purpose.
+const BROKEN: &str = env!("CARGO_BIN_EXE_goworker-broken");

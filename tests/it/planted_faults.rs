@@ -3,7 +3,8 @@
 //!     cargo test -p goworker-tests --test it planted_faults
 
 use goworker::testing::conformance::{Report, Suite};
-use goworker_tests::faulty::{Fault, faulty, memory, sqlite};
+use goworker_tests::faulty::{Fault, faulty};
+use goworker_tests::queues::{memory, sqlite};
 
 fn report(fault: Fault) -> Report {
     Suite::new(faulty(fault, memory)).in_virtual_time().seeded(1, 300).report()
@@ -60,6 +61,30 @@ fn the_suite_finds_a_death_in_two_steps() {
 fn the_suite_finds_a_recovery_by_time_only() {
     insta::assert_snapshot!(broken(&report(Fault::NoRenewal)), @r"
     a renewed lease is kept
+    I2 leases: a job runs as long as it is leased, and no longer
+    ");
+}
+
+#[test]
+fn the_suite_finds_a_settlement_before_the_run() {
+    let broken = broken(&report(Fault::SettledBeforeRun));
+    for case in ["a delivery is settled once", "a dead job is kept whole", "jobs of a lost lease come again with one crash more", "I4 ends"]
+    {
+        assert!(broken.contains(case), "{broken}");
+    }
+}
+
+#[test]
+fn the_suite_finds_a_claim_without_a_lease() {
+    insta::assert_snapshot!(broken(&report(Fault::NoLease)), @r"
+    a delivery tells the lease and a clean past
+    a late settlement of a lost lease changes nothing
+    jobs of a lost lease come again with one crash more
+    only what is left of a batch comes again
+    renew tells which leases are lost
+    a job that shall be cancelled does not run again
+    a dead job that is retried counts anew
+    a fetch that is cut off loses nothing
     I2 leases: a job runs as long as it is leased, and no longer
     ");
 }

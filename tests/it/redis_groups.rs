@@ -12,7 +12,7 @@ use redis::cluster::ClusterClient;
 use redis::sentinel::Sentinel;
 
 use crate::redis_faults::Stage;
-use crate::redis_queue::queue;
+use goworker_tests::queues::queue;
 
 async fn opened(entry: &str) -> anyhow::Result<QueueHandle> {
     queue(entry).start(&Setup::new("jobs", ".")).await

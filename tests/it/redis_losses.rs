@@ -11,7 +11,7 @@ use goworker::{
 use goworker_tests::redis_server::RedisServer;
 use goworker_tests::tcp_proxy::{Fault, TcpProxy};
 
-use crate::redis_queue::queue;
+use goworker_tests::queues::queue;
 
 /// What a queue answered, line by line, without what differs from run to run.
 #[derive(Default)]

@@ -2,30 +2,20 @@
 
 use std::time::Duration;
 
-use goworker::config::{Config, Source};
 use goworker::testing::conformance::Suite;
-use goworker::{AnyQueue, Client, Job, Registry};
+use goworker::{Client, Job};
 use goworker_tests::daemon::{Sandbox, wait_until};
+use goworker_tests::queues::queue;
 use goworker_tests::redis_server::RedisServer;
 
 use crate::BINARY;
 use crate::command_line::text;
 
-/// The queue of an entry like this, not yet opened.
-pub(crate) fn queue(entry: &str) -> AnyQueue {
-    let text = format!("(providers: {{ \"jobs\": {entry} }}, workers: {{ \"work\": file(path: \"work.jsonl\") }})");
-    let loaded = Config::parse(&text, "jobs.ron".as_ref(), &Registry::linked()).unwrap_or_else(|report| panic!("{report:?}"));
-    match loaded.config.providers.into_iter().next().map(|provider| provider.source) {
-        Some(Source::Queue(queue)) => queue,
-        other => panic!("no queue: {other:?}"),
-    }
-}
-
 #[test]
 fn redis_keeps_the_contract_of_a_queue() {
     let server = RedisServer::start();
     let url = server.url();
-    Suite::new(move |_| queue(&format!("redis(url: \"{url}\")"))).run();
+    Suite::new(move |setup| queue(&format!("redis(url: \"{url}\")"), setup)).run();
 }
 
 /// A configuration with a list that is taken over, in a folder of its own.
