@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use goworker::config::{Config, Source};
 use goworker::{
-    AnyQueue, Batch, Change, Clock, Cursor, Demand, Enqueued, Filter, Job, JobId, JobRecord, Provider, ProviderError, Queue, QueueHandle,
-    QueueStats, Registry, Renewal, Settled, Settlement, Setup, State, Token,
+    AnyQueue, Batch, Change, Clock, Cursor, Demand, Enqueued, Filter, Job, JobId, JobRecord, Paused, Provider, ProviderError, Queue,
+    QueueHandle, QueueStats, Registry, Renewal, Settled, Settlement, Setup, State, Token,
 };
 
 /// What is wrong with a queue.
@@ -32,6 +32,8 @@ pub enum Fault {
     CrashesForgotten,
     /// A fetch waits for jobs instead of answering that there are none.
     FetchWaits,
+    /// It tells what is paused, and hands it out all the same.
+    PausesNothing,
     /// It says that jobs outlive the process.
     OnlySaysDurable,
 }
@@ -66,6 +68,7 @@ struct Notes {
     asked: HashSet<JobId>,
     /// The crashes of jobs when the queue was opened.
     crashes: HashMap<JobId, u32>,
+    paused: Paused,
 }
 
 /// Makes queues with a fault, for the conformance suite.
@@ -287,8 +290,19 @@ impl Queue for Faulty {
         self.inner().delete(ids).await
     }
 
+    async fn pause(&self, job_type: Option<&str>) -> Result<(), ProviderError> {
+        self.notes().paused.pause(job_type);
+        if self.is(Fault::PausesNothing) { Ok(()) } else { self.inner().pause(job_type).await }
+    }
+
+    async fn resume(&self, job_type: Option<&str>) -> Result<(), ProviderError> {
+        self.notes().paused.resume(job_type);
+        self.inner().resume(job_type).await
+    }
+
     async fn stats(&self) -> Result<QueueStats, ProviderError> {
-        self.inner().stats().await
+        let stats = self.inner().stats().await?;
+        Ok(if self.is(Fault::PausesNothing) { QueueStats { paused: self.notes().paused.clone(), ..stats } } else { stats })
     }
 
     fn is_durable(&self) -> bool {

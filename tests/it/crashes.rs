@@ -83,7 +83,7 @@ fn a_run_that_no_kill_explains_is_told() {
 
 /// How many jobs are in each state.
 fn states(sandbox: &Sandbox) -> BTreeMap<String, u64> {
-    let stats = json(sandbox, ["stats", "jobs.ron", "--format", "json"]);
+    let stats = json(sandbox, ["queue", "stats", "jobs.ron", "--format", "json"]);
     let mut states = BTreeMap::new();
     for count in stats["queues"][0]["counts"].as_array().unwrap() {
         *states.entry(count["state"].as_str().unwrap().to_owned()).or_default() += count["jobs"].as_u64().unwrap();
