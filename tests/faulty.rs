@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use goworker::{
-    AnyQueue, Batch, Change, Clock, Cursor, Delivery, Demand, Enqueued, Filter, Job, JobId, JobRecord, Output, Provider, ProviderError,
-    Queue, QueueHandle, QueueStats, Renewal, Settled, Settlement, Setup, State, Token,
+    AnyQueue, Batch, Change, Clock, Cursor, Delivery, Demand, Enqueued, Filter, Job, JobId, JobRecord, Output, Paused, Provider,
+    ProviderError, Queue, QueueHandle, QueueStats, Renewal, Settled, Settlement, Setup, State, Token,
 };
 
 /// What is wrong with a queue.
@@ -38,6 +38,8 @@ pub enum Fault {
     CrashesForgotten,
     /// A fetch waits for jobs instead of answering that there are none.
     FetchWaits,
+    /// It tells what is paused, and hands it out all the same.
+    PausesNothing,
     /// It says that jobs outlive the process.
     OnlySaysDurable,
     /// A job that is handed out is done.
@@ -80,6 +82,7 @@ struct Notes {
     asked: HashSet<JobId>,
     /// The crashes of jobs when the queue was opened.
     crashes: HashMap<JobId, u32>,
+    paused: Paused,
 }
 
 /// Makes queues with a fault, for the conformance suite.
@@ -336,8 +339,19 @@ impl Queue for Faulty {
         self.inner().delete(ids).await
     }
 
+    async fn pause(&self, job_type: Option<&str>) -> Result<(), ProviderError> {
+        self.notes().paused.pause(job_type);
+        if self.is(Fault::PausesNothing) { Ok(()) } else { self.inner().pause(job_type).await }
+    }
+
+    async fn resume(&self, job_type: Option<&str>) -> Result<(), ProviderError> {
+        self.notes().paused.resume(job_type);
+        self.inner().resume(job_type).await
+    }
+
     async fn stats(&self) -> Result<QueueStats, ProviderError> {
-        self.inner().stats().await
+        let stats = self.inner().stats().await?;
+        Ok(if self.is(Fault::PausesNothing) { QueueStats { paused: self.notes().paused.clone(), ..stats } } else { stats })
     }
 
     fn is_durable(&self) -> bool {

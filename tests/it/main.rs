@@ -15,6 +15,7 @@ mod manager;
 mod new;
 mod pages;
 mod parts;
+mod pausing;
 mod pipelines;
 mod planted_faults;
 mod redis_faults;

@@ -15,7 +15,8 @@ use crate::redis_faults::Stage;
 use goworker_tests::queues::queue;
 
 async fn opened(entry: &str) -> anyhow::Result<QueueHandle> {
-    queue(entry).start(&Setup::new("jobs", ".")).await
+    let setup = Setup::new("jobs", ".");
+    queue(entry, &setup).start(&setup).await
 }
 
 async fn refused(entry: &str) -> String {
@@ -37,7 +38,7 @@ async fn a_cluster_of_three_serves_every_slot() {
 fn redis_keeps_the_contract_on_a_cluster_of_which_it_knows_one_node() {
     let mut cluster = RedisCluster::start();
     let url = cluster.nodes()[1].url();
-    Suite::new(move |_| queue(&format!("redis(url: \"{url}\")"))).run();
+    Suite::new(move |setup| queue(&format!("redis(url: \"{url}\")"), setup)).run();
     assert!(cluster.nodes().iter().all(|node| node.cli(&["DBSIZE"]) != "0"), "the queues were on all nodes");
 }
 
@@ -101,7 +102,7 @@ fn watched(group: &RedisSentinel, master: &str) -> String {
 fn redis_keeps_the_contract_behind_sentinels() {
     let group = RedisSentinel::start(1);
     let url = watched(&group, MASTER);
-    Suite::new(move |_| queue(&format!("redis(url: \"{url}\")"))).run();
+    Suite::new(move |setup| queue(&format!("redis(url: \"{url}\")"), setup)).run();
 }
 
 #[tokio::test]
@@ -135,7 +136,7 @@ async fn a_master_that_no_sentinel_knows_is_told() {
 fn redis_keeps_the_contract_with_tls() {
     let server = RedisServer::options().tls().password("sesame").start();
     let entry = format!("redis(url: \"{}\", ca: \"{}\")", server.url(), server.authority().display());
-    Suite::new(move |_| queue(&entry)).run();
+    Suite::new(move |setup| queue(&entry, setup)).run();
     assert_ne!(server.cli(&["DBSIZE"]), "0");
 }
 

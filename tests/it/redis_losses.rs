@@ -24,7 +24,8 @@ impl Answers {
 }
 
 async fn open(url: &str) -> QueueHandle {
-    queue(&format!("redis(url: \"{url}\")")).start(&Setup::new("jobs", ".")).await.unwrap()
+    let setup = Setup::new("jobs", ".");
+    queue(&format!("redis(url: \"{url}\")"), &setup).start(&setup).await.unwrap()
 }
 
 fn job(id: &str) -> JobBuilder {

@@ -84,7 +84,7 @@ fn what_is_pushed_and_is_no_job_is_a_dead_letter_with_every_byte() {
         .collect();
     dead.sort();
     insta::assert_debug_snapshot!(dead);
-    assert!(text(&sandbox.run(["stats", "c.ron"]).stdout).contains("not-a-job"));
+    assert!(text(&sandbox.run(["queue", "stats", "c.ron"]).stdout).contains("not-a-job"));
 }
 
 #[tokio::test]

@@ -85,7 +85,7 @@ pub(super) fn try_to_enqueue(sandbox: &Sandbox, jobs: &[Value]) -> bool {
 
 /// How many jobs are in each state.
 pub(super) fn states(sandbox: &Sandbox) -> BTreeMap<String, u64> {
-    let stats = json(sandbox, ["stats", "jobs.ron", "--format", "json"]);
+    let stats = json(sandbox, ["queue", "stats", "jobs.ron", "--format", "json"]);
     let mut states = BTreeMap::new();
     for count in stats["queues"][0]["counts"].as_array().unwrap() {
         *states.entry(count["state"].as_str().unwrap().to_owned()).or_default() += count["jobs"].as_u64().unwrap();
