@@ -128,7 +128,7 @@ fn daemon(jobs: usize) -> (u64, u64) {
     let lines: String = (0..jobs).map(|_| "{\"type\":\"noop\"}\n").collect();
     assert!(sandbox.run_with_input(["enqueue", "d.ron", "--file", "-"], &lines).status.success());
     wait_until("all jobs are done", Duration::from_secs(600), || {
-        let stats = String::from_utf8_lossy(&sandbox.run(["stats", "d.ron", "--format", "json"]).stdout).into_owned();
+        let stats = String::from_utf8_lossy(&sandbox.run(["queue", "stats", "d.ron", "--format", "json"]).stdout).into_owned();
         ["ready", "running"].iter().all(|state| !stats.contains(&format!("\"state\": \"{state}\"")))
     });
     (idle, memory(daemon.pid(), "VmHWM"))

@@ -41,7 +41,7 @@ pub use macros::{provider, worker};
 pub use outcome::{Attempt, Cause, Failure, FailureHandler, Outcome, Output, Rules, Settlement, WorkError, WorkResult, decide};
 pub use plugin::{AnyProvider, AnyQueue, AnyWorker, Plugin, ProviderHandle, QueueHandle, WorkerHandle};
 pub use provider::{Batch, Bound, Cursor, Delivery, Demand, Keep, Lease, Provider, ProviderError, Renewal, Settled, Setup, Token};
-pub use queue::{Change, Count, Enqueued, Filter, JobRecord, MAX_BULK, Queue, QueueStats, State};
+pub use queue::{Change, Count, Enqueued, Filter, JobRecord, MAX_BULK, Paused, Queue, QueueStats, State};
 pub use registry::{Duplicate, Origin, Registered, Registration, Registry, Role, Stability};
 pub use retry::{Backoff, Jitter, RetryPolicy};
 pub use worker::{Context, Enqueue, Run, Services, Worker};

@@ -159,6 +159,8 @@ pub(crate) trait DynQueue: DynProvider {
     fn cancel_boxed<'a>(&'a self, ids: &'a [JobId]) -> Answer<'a, Vec<Change>>;
     fn retry_boxed<'a>(&'a self, ids: &'a [JobId]) -> Answer<'a, Vec<Change>>;
     fn delete_boxed<'a>(&'a self, ids: &'a [JobId]) -> Answer<'a, Vec<Change>>;
+    fn pause_boxed<'a>(&'a self, job_type: Option<&'a str>) -> Answer<'a, ()>;
+    fn resume_boxed<'a>(&'a self, job_type: Option<&'a str>) -> Answer<'a, ()>;
     fn stats_boxed(&self) -> Answer<'_, QueueStats>;
     fn durable(&self) -> bool;
     fn into_provider(self: Arc<Self>) -> Arc<dyn DynProvider>;
@@ -188,6 +190,12 @@ impl<Q: Queue> DynQueue for Q {
     }
     fn delete_boxed<'a>(&'a self, ids: &'a [JobId]) -> Answer<'a, Vec<Change>> {
         Box::pin(self.delete(ids))
+    }
+    fn pause_boxed<'a>(&'a self, job_type: Option<&'a str>) -> Answer<'a, ()> {
+        Box::pin(self.pause(job_type))
+    }
+    fn resume_boxed<'a>(&'a self, job_type: Option<&'a str>) -> Answer<'a, ()> {
+        Box::pin(self.resume(job_type))
     }
     fn stats_boxed(&self) -> Answer<'_, QueueStats> {
         Box::pin(self.stats())
@@ -305,6 +313,14 @@ impl QueueHandle {
     /// See [`Queue::delete`].
     pub async fn delete(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
         self.0.delete_boxed(ids).await
+    }
+    /// See [`Queue::pause`].
+    pub async fn pause(&self, job_type: Option<&str>) -> Result<(), ProviderError> {
+        self.0.pause_boxed(job_type).await
+    }
+    /// See [`Queue::resume`].
+    pub async fn resume(&self, job_type: Option<&str>) -> Result<(), ProviderError> {
+        self.0.resume_boxed(job_type).await
     }
     /// See [`Queue::stats`].
     pub async fn stats(&self) -> Result<QueueStats, ProviderError> {

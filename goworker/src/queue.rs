@@ -6,6 +6,7 @@
 //!     └──── retry ─────┴── lease lost ───┘
 //! ```
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
 use std::str::FromStr;
@@ -108,7 +109,24 @@ pub trait Queue: Provider {
     /// When the store cannot be written.
     fn delete(&self, ids: &[JobId]) -> impl Future<Output = Result<Vec<Change>, ProviderError>> + Send;
 
-    /// How many jobs there are of each type and state.
+    /// Pauses the jobs of a type, or the whole queue if none is named, for all processes that use the store: nothing of it
+    /// is handed out until it is [resumed](Queue::resume), and [`ready`](Provider::ready) does not return for it.
+    ///
+    /// Jobs are accepted as before; they become due and expire, and those that run go on. A pause lasts as long as
+    /// jobs do: in a durable queue it outlives the process. What is paused already stays so.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn pause(&self, job_type: Option<&str>) -> impl Future<Output = Result<(), ProviderError>> + Send;
+
+    /// Ends the pause of a type, or that of the whole queue if none is named, and no other: a type that was paused by
+    /// itself stays so when the queue is resumed. Whoever waits for jobs is told.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn resume(&self, job_type: Option<&str>) -> impl Future<Output = Result<(), ProviderError>> + Send;
+
+    /// How many jobs there are of each type and state, and what is paused.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -261,6 +279,50 @@ pub struct QueueStats {
     pub counts: Vec<Count>,
     /// When the oldest ready job became ready.
     pub oldest_ready: Option<Timestamp>,
+    /// What is not handed out for now.
+    pub paused: Paused,
+}
+
+/// What of a queue is paused. Jobs of a type are, if the type is or the whole queue is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Paused {
+    /// The whole queue.
+    pub queue: bool,
+    /// Types that are paused by themselves.
+    pub types: BTreeSet<String>,
+}
+
+impl Paused {
+    /// Whether jobs of this type are not handed out.
+    pub fn holds(&self, job_type: &str) -> bool {
+        self.queue || self.types.contains(job_type)
+    }
+
+    /// Whether these jobs wait because of it. Those that run go on.
+    pub fn keeps_back(&self, count: &Count) -> bool {
+        matches!(count.state, State::Scheduled | State::Ready) && self.holds(&count.job_type)
+    }
+
+    /// Whether nothing is paused.
+    pub fn is_empty(&self) -> bool {
+        !self.queue && self.types.is_empty()
+    }
+
+    /// Notes a pause of this type, or of the whole queue.
+    pub fn pause(&mut self, job_type: Option<&str>) {
+        match job_type {
+            Some(job_type) => _ = self.types.insert(job_type.to_owned()),
+            None => self.queue = true,
+        }
+    }
+
+    /// Notes the end of such a pause.
+    pub fn resume(&mut self, job_type: Option<&str>) {
+        match job_type {
+            Some(job_type) => _ = self.types.remove(job_type),
+            None => self.queue = false,
+        }
+    }
 }
 
 /// So many jobs of a type are in a state.

@@ -112,7 +112,7 @@ fn looking_at_a_queue_that_is_not_there_yet_leaves_nothing_behind() {
     sandbox.write("jobs.ron", r#"(providers: { "jobs": sqlite(path: "jobs.db") }, workers: { "noop": noop() })"#);
     for (command, code, stdout) in [
         (vec!["jobs", "jobs.ron", "--format", "json"], 0, "{\"jobs\": []}\n"),
-        (vec!["stats", "jobs.ron"], 0, ""),
+        (vec!["queue", "stats", "jobs.ron"], 0, ""),
         (vec!["jobs", "show", "jobs.ron", "a"], 1, ""),
         (vec!["jobs", "cancel", "jobs.ron", "--state", "ready"], 0, ""),
     ] {

@@ -15,6 +15,7 @@ mod manager;
 mod new;
 mod pages;
 mod parts;
+mod pausing;
 mod pipelines;
 mod planted_faults;
 mod redis_faults;
@@ -27,3 +28,6 @@ mod unique;
 
 /// goworker with the tests' own workers.
 const BINARY: &str = env!("CARGO_BIN_EXE_goworker-under-test");
+
+/// goworker with queues that are broken on purpose.
+const BROKEN: &str = env!("CARGO_BIN_EXE_goworker-broken");

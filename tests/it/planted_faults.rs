@@ -3,7 +3,8 @@
 //!     cargo test -p goworker-tests --test it planted_faults
 
 use goworker::testing::conformance::{Report, Suite};
-use goworker_tests::faulty::{Fault, faulty, memory, sqlite};
+use goworker_tests::faulty::{Fault, faulty};
+use goworker_tests::queues::{memory, sqlite};
 
 fn report(fault: Fault) -> Report {
     Suite::new(faulty(fault, memory)).in_virtual_time().seeded(1, 300).report()
@@ -25,11 +26,11 @@ fn the_suite_finds_a_settlement_without_token_check() {
     ");
     insta::assert_snapshot!(report.broken[1].what, @r"
     at step 5: settlements refused: the queue says [], the model [0]
-       1  t+0.000s  process 1 enqueues j0, j1: 2 created, 0 existed, 0 refused
-       2  t+0.000s  process 1 fetches 3 of any type: 2 jobs under lease 1: j0 j1
-       3  t+0.000s  process 1 settles j1 of lease 1 released: none refused
-       4  t+0.000s  process 1 fetches 1 of any type: 1 jobs under lease 2: j1
-       5  t+0.000s  process 1 settles j1 of lease 1 done: none refused
+       1  t+0.000s  process 1 enqueues j0 priority -100: 1 created, 0 existed, 0 refused
+       2  t+0.000s  process 1 fetches 1 of any type: 1 jobs under lease 1: j0
+       3  the clock moves by 1500 ms
+       4  t+1.500s  process 1 fetches 2 of any type: 1 jobs under lease 2: j0
+       5  t+1.500s  process 1 settles j0 of lease 1 done: none refused
     ");
 }
 
@@ -65,6 +66,30 @@ fn the_suite_finds_a_recovery_by_time_only() {
 }
 
 #[test]
+fn the_suite_finds_a_settlement_before_the_run() {
+    let broken = broken(&report(Fault::SettledBeforeRun));
+    for case in ["a delivery is settled once", "a dead job is kept whole", "jobs of a lost lease come again with one crash more", "I4 ends"]
+    {
+        assert!(broken.contains(case), "{broken}");
+    }
+}
+
+#[test]
+fn the_suite_finds_a_claim_without_a_lease() {
+    insta::assert_snapshot!(broken(&report(Fault::NoLease)), @r"
+    a delivery tells the lease and a clean past
+    a late settlement of a lost lease changes nothing
+    jobs of a lost lease come again with one crash more
+    only what is left of a batch comes again
+    renew tells which leases are lost
+    a job that shall be cancelled does not run again
+    a dead job that is retried counts anew
+    a fetch that is cut off loses nothing
+    I2 leases: a job runs as long as it is leased, and no longer
+    ");
+}
+
+#[test]
 fn the_suite_finds_that_priority_is_ignored() {
     insta::assert_snapshot!(broken(&report(Fault::NoPriority)), @r"
     higher priority comes first
@@ -95,6 +120,21 @@ fn the_suite_finds_that_crashes_are_forgotten_when_the_store_is_opened_again() {
 }
 
 #[test]
+fn the_suite_finds_that_pauses_are_noted_only() {
+    insta::assert_snapshot!(broken(&report(Fault::PausesNothing)), @r"
+    a paused type is not handed out and others are
+    a paused queue hands out nothing
+    jobs are accepted become due and expire during a pause
+    jobs that run go on during a pause
+    a resumed queue leaves paused types as they are
+    pausing and resuming bear repetition
+    nobody is called for what is paused
+    a type may be paused before its first job
+    I7 order: jobs are handed out in time, in order, and no more than were asked for
+    ");
+}
+
+#[test]
 fn the_suite_ends_even_if_a_call_does_not() {
     let broken = broken(&report(Fault::FetchWaits));
     assert!(broken.contains("a fetch that asks for nothing brings nothing\n"), "{broken}");
@@ -114,7 +154,9 @@ fn the_suite_finds_a_queue_that_only_says_it_is_durable() {
     a settlement from before a restart is refused
     keys are held over a crash and free when their job has ended
     two processes see one holder of a key
-    I1 conservation: every accepted job is kept whole, in exactly one place
+    a pause survives a crash and a close
+    a pause holds in all processes and each hears of its end
+    I8 durability: after a crash or a cut a call was done whole or not at all, and what was confirmed stays
     ");
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use goworker::testing::conformance::Suite;
 use goworker::{QueueHandle, Setup};
+use goworker_tests::queues::queue;
 use goworker_tests::redis_cluster::RedisCluster;
 use goworker_tests::redis_sentinel::{MASTER, RedisSentinel};
 use goworker_tests::redis_server::RedisServer;
@@ -12,10 +13,10 @@ use redis::cluster::ClusterClient;
 use redis::sentinel::Sentinel;
 
 use crate::redis_faults::Stage;
-use crate::redis_queue::queue;
 
 async fn opened(entry: &str) -> anyhow::Result<QueueHandle> {
-    queue(entry).start(&Setup::new("jobs", ".")).await
+    let setup = Setup::new("jobs", ".");
+    queue(entry, &setup).start(&setup).await
 }
 
 async fn refused(entry: &str) -> String {
@@ -37,7 +38,7 @@ async fn a_cluster_of_three_serves_every_slot() {
 fn redis_keeps_the_contract_on_a_cluster_of_which_it_knows_one_node() {
     let mut cluster = RedisCluster::start();
     let url = cluster.nodes()[1].url();
-    Suite::new(move |_| queue(&format!("redis(url: \"{url}\")"))).run();
+    Suite::new(move |setup| queue(&format!("redis(url: \"{url}\")"), setup)).run();
     assert!(cluster.nodes().iter().all(|node| node.cli(&["DBSIZE"]) != "0"), "the queues were on all nodes");
 }
 
@@ -101,7 +102,7 @@ fn watched(group: &RedisSentinel, master: &str) -> String {
 fn redis_keeps_the_contract_behind_sentinels() {
     let group = RedisSentinel::start(1);
     let url = watched(&group, MASTER);
-    Suite::new(move |_| queue(&format!("redis(url: \"{url}\")"))).run();
+    Suite::new(move |setup| queue(&format!("redis(url: \"{url}\")"), setup)).run();
 }
 
 #[tokio::test]
@@ -131,11 +132,26 @@ async fn a_master_that_no_sentinel_knows_is_told() {
     assert!(told.contains("they know no master of this name"), "{told}");
 }
 
+#[tokio::test]
+async fn sentinels_that_want_a_login_get_that_of_the_servers() {
+    let mut group = RedisSentinel::start(1);
+    let url = watched(&group, MASTER);
+    let sentinel = redis::Client::open(&*group.urls()[0]).unwrap();
+    let mut sentinel = sentinel.get_multiplexed_async_connection().await.unwrap();
+    let mut login = redis::cmd("ACL");
+    let _: () = login.arg("SETUSER").arg("default").arg("resetpass").arg(">sesame").query_async(&mut sentinel).await.unwrap();
+    group.servers().iter().for_each(|server| _ = server.cli(&["CONFIG", "SET", "requirepass", "sesame"]));
+    let with = |password: &str| format!("redis(url: \"{}\")", url.replace("://", &format!("://:{password}@")));
+    opened(&with("sesame")).await.unwrap();
+    let told = refused(&with("hunter2")).await;
+    assert!(told.contains("refuses the login") && !told.contains("hunter2"), "{told}");
+}
+
 #[test]
 fn redis_keeps_the_contract_with_tls() {
     let server = RedisServer::options().tls().password("sesame").start();
     let entry = format!("redis(url: \"{}\", ca: \"{}\")", server.url(), server.authority().display());
-    Suite::new(move |_| queue(&entry)).run();
+    Suite::new(move |setup| queue(&entry, setup)).run();
     assert_ne!(server.cli(&["DBSIZE"]), "0");
 }
 

@@ -8,10 +8,9 @@ use goworker::{
     Batch, Cause, Clock, Cursor, Delivery, Demand, Failure, Filter, Job, JobBuilder, JobId, Output, QueueHandle, Settled, Settlement,
     Setup, Unique,
 };
+use goworker_tests::queues::queue;
 use goworker_tests::redis_server::RedisServer;
 use goworker_tests::tcp_proxy::{Fault, TcpProxy};
-
-use crate::redis_queue::queue;
 
 /// What a queue answered, line by line, without what differs from run to run.
 #[derive(Default)]
@@ -24,7 +23,8 @@ impl Answers {
 }
 
 async fn open(url: &str) -> QueueHandle {
-    queue(&format!("redis(url: \"{url}\")")).start(&Setup::new("jobs", ".")).await.unwrap()
+    let setup = Setup::new("jobs", ".");
+    queue(&format!("redis(url: \"{url}\")"), &setup).start(&setup).await.unwrap()
 }
 
 fn job(id: &str) -> JobBuilder {
@@ -95,6 +95,10 @@ async fn scenario(url: &str) -> Vec<String> {
     answers.note("renew", queue.renew(&[batch.lease.token]).await.unwrap());
     answers.note("retry", queue.retry(&ids(["c", "a", "later"])).await.unwrap());
     answers.note("delete", queue.delete(&ids(["a", "g", "f"])).await.unwrap());
+    queue.pause(None).await.unwrap();
+    queue.pause(Some("others")).await.unwrap();
+    answers.note("fetch while it is paused", handed(&queue.fetch(&Demand::Any(3)).await.unwrap()));
+    queue.resume(None).await.unwrap();
     answers.note("fetch the rest", handed(&queue.fetch(&Demand::Any(3)).await.unwrap()));
     look(&queue, &mut answers).await;
     queue.close().await.unwrap();
@@ -109,7 +113,8 @@ async fn look(queue: &QueueHandle, answers: &mut Answers) {
         let of = (record.state, record.attempt, record.crashes, record.output.json(), failure, record.attempts.len());
         answers.note(record.job.id.as_str(), of);
     }
-    answers.note("stats", queue.stats().await.unwrap().counts);
+    let stats = queue.stats().await.unwrap();
+    answers.note("stats", (stats.counts, stats.paused));
     answers.note("cursor", queue.cursor("file").await.unwrap());
 }
 

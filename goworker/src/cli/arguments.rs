@@ -12,10 +12,11 @@ pub(super) fn with_implied_run(
     exists: impl Fn(&OsStr) -> bool,
 ) -> Result<Vec<OsString>, Fault> {
     let Some(word) = first_word(&arguments) else { return Ok(arguments) };
-    let commands: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).chain(["help"]).collect();
-    if commands.iter().any(|name| word == *name) {
+    if command.get_subcommands().any(|known| word == known.get_name()) || word == "help" {
         return Ok(arguments);
     }
+    let shown = command.get_subcommands().filter(|known| !known.is_hide_set());
+    let commands: Vec<&str> = shown.map(clap::Command::get_name).chain(["help"]).collect();
     if !exists(word) && !looks_like_a_path(word) {
         return Err(Fault::Usage(neither(&word.to_string_lossy(), &commands)));
     }
@@ -88,7 +89,7 @@ mod tests {
         assert_eq!(
             meant("goworker frobnicate"),
             "there is no file `frobnicate`, and no command of that name; \
-             the commands are run, check, list, describe, new, enqueue, jobs, stats, completions, help"
+             the commands are run, check, list, describe, new, enqueue, jobs, queue, completions, help"
         );
     }
 }

@@ -17,9 +17,9 @@ mod list;
 mod load;
 mod log;
 mod new;
+mod queue;
 mod queues;
 mod run;
-mod stats;
 mod table;
 mod terminal;
 mod when;
@@ -68,6 +68,7 @@ Examples:
   goworker check config.ron                          show all mistakes, start nothing
   goworker enqueue config.ron --type lua --name greet --params '{\"who\":\"world\"}'
   goworker jobs config.ron --state dead              what has failed for good
+  goworker queue pause config.ron --type lua         start no more jobs of this type for now
   goworker describe sqlite                           what can be set, with an example
 
 Exit codes: 0 done, 1 jobs failed or were not found, 2 wrong usage, 69 a store or port could not be had, 78 wrong configuration.";
@@ -93,7 +94,10 @@ enum Command {
     New(new::NewArgs),
     Enqueue(enqueue::EnqueueArgs),
     Jobs(jobs::JobsArgs),
-    Stats(stats::StatsArgs),
+    Queue(queue::QueueArgs),
+    /// Short for `goworker queue stats`
+    #[command(hide = true)]
+    Stats(queue::stats::StatsArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -115,6 +119,7 @@ impl Cli {
             Command::New(args) => args.execute(registry),
             Command::Enqueue(args) => args.execute(registry),
             Command::Jobs(args) => args.execute(registry),
+            Command::Queue(args) => args.execute(registry),
             Command::Stats(args) => args.execute(registry),
             Command::Completions(args) => args.execute(),
         }

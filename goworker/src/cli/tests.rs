@@ -54,6 +54,12 @@ fn jobs_takes_a_file_or_a_command() {
 }
 
 #[test]
+fn stats_is_short_for_queue_stats() {
+    let arguments = |line: &str| debug(line).split_once('(').unwrap().1.trim_start_matches("QueueArgs { command: Stats(").to_owned();
+    assert!(arguments("goworker queue stats c.ron --queue q").starts_with(&arguments("goworker stats c.ron --queue q")));
+}
+
+#[test]
 fn a_job_may_be_described_by_options_or_come_from_a_file() {
     let line = "goworker enqueue c.ron --into q --type lua --name n --params {} --retries 2 --priority -5 --delay 30s --id a:1";
     let text = debug(line);
@@ -94,7 +100,7 @@ fn help_is_complete_and_reads_well() {
     let mut command = Cli::command().term_width(100);
     command.build();
     insta::assert_snapshot!("help", command.render_long_help());
-    for path in ["run", "check", "list", "describe", "new", "enqueue", "jobs", "stats", "completions"] {
+    for path in ["run", "check", "list", "describe", "new", "enqueue", "jobs", "queue", "completions"] {
         let sub = command.find_subcommand_mut(path).unwrap();
         insta::assert_snapshot!(format!("help_{path}"), sub.render_long_help());
     }
@@ -105,5 +111,9 @@ fn help_is_complete_and_reads_well() {
     let jobs = command.find_subcommand_mut("jobs").unwrap();
     for path in ["show", "retry"] {
         insta::assert_snapshot!(format!("help_jobs_{path}"), jobs.find_subcommand_mut(path).unwrap().render_long_help());
+    }
+    let queue = command.find_subcommand_mut("queue").unwrap();
+    for path in ["stats", "pause", "resume"] {
+        insta::assert_snapshot!(format!("help_queue_{path}"), queue.find_subcommand_mut(path).unwrap().render_long_help());
     }
 }

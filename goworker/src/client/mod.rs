@@ -258,6 +258,22 @@ impl Client {
         self.only_queue()?.delete(id).await
     }
 
+    /// See [`OpenQueue::pause`].
+    ///
+    /// # Errors
+    /// When the store cannot be written, or there are several queues.
+    pub async fn pause(&self, job_type: Option<&str>) -> Result<(), ClientError> {
+        self.only_queue()?.pause(job_type).await
+    }
+
+    /// See [`OpenQueue::resume`].
+    ///
+    /// # Errors
+    /// When the store cannot be written, or there are several queues.
+    pub async fn resume(&self, job_type: Option<&str>) -> Result<(), ClientError> {
+        self.only_queue()?.resume(job_type).await
+    }
+
     /// See [`OpenQueue::stats`].
     ///
     /// # Errors

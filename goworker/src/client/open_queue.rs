@@ -161,7 +161,24 @@ impl OpenQueue {
         self.handle.delete(std::slice::from_ref(id)).await.map_err(self.store_error()).map(only)
     }
 
-    /// How many jobs there are of each type and state.
+    /// Pauses the jobs of a type, or the whole queue: nothing of it is started anywhere until it is resumed. Those that run
+    /// go on, and jobs are accepted as before.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn pause(&self, job_type: Option<&str>) -> Result<(), ClientError> {
+        self.handle.pause(job_type).await.map_err(self.store_error())
+    }
+
+    /// Ends the pause of a type, or that of the whole queue, and no other.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn resume(&self, job_type: Option<&str>) -> Result<(), ClientError> {
+        self.handle.resume(job_type).await.map_err(self.store_error())
+    }
+
+    /// How many jobs there are of each type and state, and what is paused.
     ///
     /// # Errors
     /// When the store cannot be read.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::job::Job;
 use crate::outcome::{Attempt, Settlement};
 use crate::provider::Token;
+use crate::queue::Paused;
 use crate::units::Dur;
 
 pub(super) fn started(job: &Job, attempt: u32) {
@@ -71,6 +72,19 @@ pub(super) fn lease_lost(provider: &str, token: Token) {
 pub(super) fn unknown_type(queue: &str, job_type: &str, jobs: u64) {
     let them = if jobs == 1 { "1 job waits".to_owned() } else { format!("{jobs} jobs wait") };
     tracing::warn!(target: "goworker::manager", queue, "{them} in `{queue}` for a worker `{job_type}`, which this configuration does not have");
+}
+
+pub(super) fn paused(queue: &str, paused: &Paused) {
+    let types: Vec<String> = paused.types.iter().map(|job_type| format!("`{job_type}`")).collect();
+    match (paused.queue, types.as_slice()) {
+        (true, _) => {
+            tracing::warn!(target: "goworker::manager", queue, "the queue is paused: none of its jobs is started until it is resumed")
+        }
+        (false, []) => tracing::info!(target: "goworker::manager", queue, "nothing is paused any more"),
+        (false, types) => {
+            tracing::warn!(target: "goworker::manager", queue, "paused: jobs of type {} are not started until they are resumed", types.join(", "));
+        }
+    }
 }
 
 pub(super) fn draining(running: usize, grace: Duration) {

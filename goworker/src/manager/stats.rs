@@ -106,6 +106,8 @@ pub struct Summary {
     pub unknown: Vec<Waiting>,
     /// Jobs that wait for a time that their producer chose.
     pub delayed: Vec<Waiting>,
+    /// Jobs that are ready or await a retry, and are paused.
+    pub paused: Vec<Waiting>,
     /// Why the run had to end, if it was not asked to.
     pub fatal: Option<String>,
 }

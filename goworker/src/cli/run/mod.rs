@@ -19,8 +19,8 @@ use crate::registry::Registry;
 Stops at the first Ctrl-C or SIGTERM: nothing new is started, and running jobs have the time that `shutdown: (grace: ..)` \
 gives them. The second one gives them back at once. Neither costs a job an attempt.
 
-With --until-idle, jobs that their producer has delayed and jobs of types that no worker here runs are reported and not \
-waited for. Exit code 1 if a job died in this run, or if jobs of an unknown type remain.")]
+With --until-idle, jobs that their producer has delayed, paused jobs and jobs of types that no worker here runs are reported \
+and not waited for. Exit code 1 if a job died in this run, or if jobs of an unknown type remain.")]
 pub(super) struct RunArgs {
     #[command(flatten)]
     config: ConfigArg,

@@ -31,6 +31,9 @@ pub(super) fn text(summary: &Summary, reader: Reader) -> String {
     for Waiting { queue, job_type, jobs } in &summary.unknown {
         line(&mut text, &format!("{} of type `{job_type}` left in `{queue}`: no worker here runs that type", counted(*jobs)));
     }
+    for Waiting { queue, job_type, jobs } in &summary.paused {
+        line(&mut text, &format!("{} of type `{job_type}` left in `{queue}`: paused", counted(*jobs)));
+    }
     for Waiting { queue, job_type, jobs } in &summary.delayed {
         line(&mut text, &format!("{} of type `{job_type}` left in `{queue}` for a later time", counted(*jobs)));
     }
@@ -87,6 +90,7 @@ mod tests {
             elapsed: Dur::millis(3_210),
             unknown: vec![waiting("resise", 1)],
             delayed: vec![waiting("lua", 5)],
+            paused: vec![waiting("attic", 2)],
             fatal: None,
         };
         insta::assert_snapshot!(anstream::adapter::strip_str(&text(&summary, Reader::Program)).to_string());

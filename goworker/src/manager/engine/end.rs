@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::task;
 
 use crate::provider::ProviderError;
-use crate::queue::{Count, QueueStats, State};
+use crate::queue::{Count, Paused, QueueStats, State};
 use crate::units::Dur;
 
 use super::super::lane::Fetching;
@@ -158,7 +158,11 @@ impl Engine {
                 self.reported.push(report);
             }
         }
-        let idle = !stats.counts.iter().any(|count| self.is_work(count));
+        let idle = !stats.counts.iter().any(|count| self.is_work(count) && !stats.paused.keeps_back(count));
+        let before = self.census[lane].as_ref().map(|stats| &stats.paused);
+        if before.unwrap_or(&Paused::default()) != &stats.paused {
+            report::paused(&self.lanes[lane].name, &stats.paused);
+        }
         self.census[lane] = Some(stats);
         self.idle_answer(round, idle);
     }
@@ -180,7 +184,7 @@ impl Engine {
         }
     }
 
-    /// Whether these jobs are to be waited for: of a type that is run here, and not put off by their producer.
+    /// Whether these jobs are to be done now or soon: of a type that is run here, and not put off by their producer.
     fn is_work(&self, count: &Count) -> bool {
         let pending = matches!(count.state, State::Ready | State::Running) || (count.state == State::Scheduled && count.retrying);
         pending && count.jobs > 0 && self.by_type.contains_key(count.job_type.as_str())
@@ -201,20 +205,22 @@ impl Engine {
         if self.given_up && unsettled > 0 {
             self.fatal.get_or_insert_with(|| format!("{unsettled} results could not be stored; their jobs run again"));
         }
-        let waiting = |select: fn(&Engine, &Count) -> bool| self.waiting(select);
+        let waiting = |select: fn(&Engine, &Count, &Paused) -> bool| self.waiting(select);
         Summary {
             stats: self.stats(),
             elapsed: Dur(self.began.elapsed()),
-            unknown: waiting(Engine::is_unknown),
-            delayed: waiting(Engine::is_delayed),
+            unknown: waiting(|engine, count, _| engine.is_unknown(count)),
+            delayed: waiting(|engine, count, _| engine.is_delayed(count)),
+            paused: waiting(|engine, count, paused| engine.is_work(count) && paused.keeps_back(count)),
             fatal: self.fatal.clone(),
         }
     }
 
-    fn waiting(&self, select: fn(&Engine, &Count) -> bool) -> Vec<Waiting> {
+    fn waiting(&self, select: fn(&Engine, &Count, &Paused) -> bool) -> Vec<Waiting> {
         let mut waiting: Vec<Waiting> = Vec::new();
         for (lane, stats) in self.lanes.iter().zip(&self.census) {
-            for count in stats.iter().flat_map(|stats| &stats.counts).filter(|count| select(self, count)) {
+            let Some(stats) = stats else { continue };
+            for count in stats.counts.iter().filter(|count| select(self, count, &stats.paused)) {
                 match waiting.iter_mut().find(|known| *known.queue == *lane.name && known.job_type == count.job_type) {
                     Some(known) => known.jobs += count.jobs,
                     None => waiting.push(Waiting { queue: lane.name.to_string(), job_type: count.job_type.clone(), jobs: count.jobs }),

@@ -176,6 +176,17 @@ impl Queue for Memory {
         Ok(ids.iter().map(|id| store.delete(id)).collect())
     }
 
+    async fn pause(&self, job_type: Option<&str>) -> Result<(), ProviderError> {
+        self.shared.now().0.lanes.paused.pause(job_type);
+        Ok(())
+    }
+
+    async fn resume(&self, job_type: Option<&str>) -> Result<(), ProviderError> {
+        self.shared.now().0.lanes.paused.resume(job_type);
+        self.shared.changed.notify_waiters();
+        Ok(())
+    }
+
     async fn stats(&self) -> Result<QueueStats, ProviderError> {
         Ok(self.shared.now().0.stats())
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use goworker::{Bound, Count, Demand, State, Timestamp, Token};
+use goworker::{Bound, Count, Demand, Paused, State, Timestamp, Token};
 
 use super::entry::{Entry, Key, Place, Rank};
 
@@ -49,6 +49,8 @@ impl Lane {
 pub(super) struct Lanes {
     by_type: HashMap<Arc<str>, usize>,
     lanes: Vec<Lane>,
+    /// Of these nothing is taken.
+    pub(super) paused: Paused,
 }
 
 impl Lanes {
@@ -70,8 +72,19 @@ impl Lanes {
         &mut self.lanes[entry.lane]
     }
 
-    fn typed(&mut self, job_type: &str) -> Option<&mut Lane> {
-        self.by_type.get(job_type).map(|&number| &mut self.lanes[number])
+    /// The lanes that hold jobs to be handed out.
+    fn offered(&self) -> impl Iterator<Item = usize> {
+        let offers = |(number, lane): (usize, &Lane)| self.offers(lane).then_some(number);
+        self.lanes.iter().enumerate().filter_map(offers)
+    }
+
+    fn offers(&self, lane: &Lane) -> bool {
+        !lane.ready.is_empty() && !self.paused.holds(&lane.job_type)
+    }
+
+    /// The lane of a type, if it holds jobs to be handed out.
+    fn typed(&self, job_type: &str) -> Option<usize> {
+        self.by_type.get(job_type).copied().filter(|number| self.offers(&self.lanes[*number]))
     }
 
     /// Takes out what was asked for and is ready.
@@ -80,7 +93,8 @@ impl Lanes {
             Demand::ByType(types) => {
                 let mut taken = Vec::new();
                 for (job_type, slots) in types {
-                    if let Some(lane) = self.typed(job_type) {
+                    if let Some(number) = self.typed(job_type) {
+                        let lane = &mut self.lanes[number];
                         taken.extend(std::iter::from_fn(|| lane.ready.pop_first()).map(|(_, key)| key).take(*slots));
                     }
                 }
@@ -91,17 +105,16 @@ impl Lanes {
     }
 
     fn take_first(&mut self) -> Option<Key> {
-        let first = |lane: &Lane| lane.ready.first_key_value().map(|(rank, _)| *rank);
-        let lane = self.lanes.iter_mut().filter(|lane| !lane.ready.is_empty()).min_by_key(|lane| first(lane))?;
-        lane.ready.pop_first().map(|(_, key)| key)
+        let first = |number: &usize| self.lanes[*number].ready.first_key_value().map(|(rank, _)| *rank);
+        let number = self.offered().min_by_key(first)?;
+        self.lanes[number].ready.pop_first().map(|(_, key)| key)
     }
 
     /// Whether a job is ready that was asked for.
     pub(super) fn any_ready(&self, demand: &Demand) -> bool {
-        let ready = |number: &usize| !self.lanes[*number].ready.is_empty();
         match demand {
-            Demand::ByType(types) => types.iter().any(|(name, slots)| *slots > 0 && self.by_type.get(name).is_some_and(ready)),
-            Demand::Any(slots) => *slots > 0 && self.lanes.iter().any(|lane| !lane.ready.is_empty()),
+            Demand::ByType(types) => types.iter().any(|(name, slots)| *slots > 0 && self.typed(name).is_some()),
+            Demand::Any(slots) => *slots > 0 && self.offered().next().is_some(),
         }
     }
 

@@ -57,6 +57,6 @@ impl Store {
 
     pub(super) fn stats(&self) -> QueueStats {
         let oldest_ready = self.lanes.oldest_ready(|key| self.entries[key].due());
-        QueueStats { counts: self.lanes.counts(), oldest_ready }
+        QueueStats { counts: self.lanes.counts(), oldest_ready, paused: self.lanes.paused.clone() }
     }
 }

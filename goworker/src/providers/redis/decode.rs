@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
-use goworker::{Attempt, Change, Count, Delivery, Enqueued, Failure, Ids, Job, JobRecord, Output, QueueStats, State, Timestamp};
+use goworker::{Attempt, Change, Count, Delivery, Enqueued, Failure, Ids, Job, JobRecord, Output, Paused, QueueStats, State, Timestamp};
 use redis::FromRedisValue;
 
 /// What a fetch answers: token, records, what is known of those with a past, and how many texts have come in.
@@ -113,7 +113,7 @@ pub(super) fn change(word: &str) -> anyhow::Result<Change> {
 }
 
 /// Numbers, from type, state and number one after the other.
-pub(super) fn stats(flat: &[redis::Value], oldest: Option<i64>) -> anyhow::Result<QueueStats> {
+pub(super) fn stats(flat: &[redis::Value], oldest: Option<i64>, paused: &[String]) -> anyhow::Result<QueueStats> {
     let mut counts = Vec::with_capacity(flat.len() / 3);
     for entry in flat.chunks_exact(3) {
         let (job_type, state): (String, String) = (String::from_redis_value_ref(&entry[0])?, String::from_redis_value_ref(&entry[1])?);
@@ -123,5 +123,7 @@ pub(super) fn stats(flat: &[redis::Value], oldest: Option<i64>) -> anyhow::Resul
         counts.push(Count { job_type, state, retrying, jobs });
     }
     counts.sort_unstable();
-    Ok(QueueStats { counts, oldest_ready: oldest.map(Timestamp::from_millis) })
+    let mut all = Paused::default();
+    paused.iter().for_each(|what| all.pause(what.strip_prefix("type ")));
+    Ok(QueueStats { counts, oldest_ready: oldest.map(Timestamp::from_millis), paused: all })
 }

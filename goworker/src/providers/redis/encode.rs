@@ -114,3 +114,8 @@ pub(super) fn push_jobs(cmd: &mut Cmd, jobs: &[Arc<Job>]) {
         push_job(cmd, job, false);
     }
 }
+
+/// What is paused or resumed, as the server holds it.
+pub(super) fn pausable(job_type: Option<&str>) -> String {
+    job_type.map_or_else(|| "queue".to_owned(), |job_type| format!("type {job_type}"))
+}

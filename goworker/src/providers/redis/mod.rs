@@ -208,9 +208,18 @@ impl Queue for Redis {
         self.change("delete", ids).await
     }
 
+    async fn pause(&self, job_type: Option<&str>) -> Result<(), ProviderError> {
+        self.set_paused("pause", job_type).await
+    }
+
+    async fn resume(&self, job_type: Option<&str>) -> Result<(), ProviderError> {
+        self.set_paused("resume", job_type).await
+    }
+
     async fn stats(&self) -> Result<QueueStats, ProviderError> {
-        let (flat, oldest): (Vec<redis::Value>, Option<i64>) = self.present().await?.calls.read(&script::STATS).answer().await?;
-        decode::stats(&flat, oldest).map_err(ProviderError::Failed)
+        let call = self.present().await?.calls.read(&script::STATS);
+        let (flat, oldest, paused): (Vec<redis::Value>, Option<i64>, Vec<String>) = call.answer().await?;
+        decode::stats(&flat, oldest, &paused).map_err(ProviderError::Failed)
     }
 
     fn is_durable(&self) -> bool {
@@ -228,6 +237,12 @@ impl Redis {
         let open = self.open()?;
         while open.calls.read(&script::CATCH_UP).answer::<u8>().await? == 1 {}
         Ok(open)
+    }
+
+    async fn set_paused(&self, wish: &str, job_type: Option<&str>) -> Result<(), ProviderError> {
+        let mut call = self.open()?.calls.write(&script::PAUSE);
+        call.cmd.arg(wish).arg(encode::pausable(job_type));
+        call.answer::<()>().await
     }
 
     async fn change(&self, wish: &str, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {

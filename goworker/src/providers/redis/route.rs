@@ -12,7 +12,7 @@ use anyhow::{Context as _, bail};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ErrorKind, RedisConnectionInfo, RedisError, TlsCertificates};
 
-use super::trouble::code;
+use super::trouble::{code, means_outage};
 use super::url::Url;
 
 /// How long a connection may take to be made.
@@ -74,7 +74,7 @@ impl Route {
         for host in sooner.iter().chain(later) {
             match open(host, CONNECTING, answering).await {
                 Ok(connection) => return Ok(connection),
-                Err(error) => _ = failed.get_or_insert(error),
+                Err(error) => failed = telling(failed, error),
             }
         }
         Err(failed.unwrap_or_else(|| RedisError::from((ErrorKind::InvalidClientConfig, "there is no host to connect to"))))
@@ -109,13 +109,17 @@ impl Route {
         for sentinel in &self.hosts {
             match ask_sentinel(sentinel, name).await {
                 Ok(Some((host, port))) => return Ok(at(sentinel, &host, port)),
-                // One that answers knows more than those that are not there.
-                Ok(None) => failed = Some(unknown()),
-                Err(error) => _ = failed.get_or_insert(error),
+                Ok(None) => failed = telling(failed, unknown()),
+                Err(error) => failed = telling(failed, error),
             }
         }
         Err(failed.unwrap_or_else(unknown))
     }
+}
+
+/// What to tell of several hosts: one that answers says more than those that are not there.
+fn telling(before: Option<RedisError>, error: RedisError) -> Option<RedisError> {
+    Some(before.filter(|before| !means_outage(before)).unwrap_or(error))
 }
 
 /// The certificates in a file.

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use rusqlite::Result;
 
 use crate::provider::Demand;
+use crate::queue::Paused;
 
+use super::pause::paused;
 use super::store::Store;
 
 /// The most jobs of one lease, so that the step which takes them, and the one which settles them, stay short.
@@ -58,10 +60,11 @@ impl Store {
         Ok(Claim { token: self.conn().last_insert_rowid(), jobs })
     }
 
-    /// Whether a job of one of these types is ready; of any type, if `None`.
+    /// Whether a job of one of these types is ready to be handed out; of any type, if `None`.
     pub(super) fn has_ready(&self, types: Option<&[String]>) -> Result<bool> {
-        let Some(types) = types else { return Ok(self.one::<i64>("SELECT 1 FROM ready LIMIT 1", [])?.is_some()) };
-        for job_type in types {
+        let paused = paused(self.conn())?;
+        let Some(types) = types else { return Ok(self.ready_types()?.iter().any(|job_type| !paused.holds(job_type))) };
+        for job_type in types.iter().filter(|job_type| !paused.holds(job_type)) {
             if self.one::<i64>("SELECT 1 FROM ready WHERE type = ?1 LIMIT 1", [job_type])?.is_some() {
                 return Ok(true);
             }
@@ -69,18 +72,22 @@ impl Store {
         Ok(false)
     }
 
-    /// How many of which type to take.
+    /// How many of which type to take: none of what is paused.
     fn shares(&self, demand: &Demand) -> Result<Vec<(String, usize)>> {
+        let paused = paused(self.conn())?;
         match demand {
-            Demand::ByType(types) => Ok(types.iter().map(|(job_type, slots)| (job_type.to_string(), *slots)).collect()),
-            Demand::Any(slots) => self.shares_of_any((*slots).min(MAX_CLAIM)),
+            Demand::ByType(types) => {
+                let offered = types.iter().filter(|(job_type, _)| !paused.holds(job_type));
+                Ok(offered.map(|(job_type, slots)| (job_type.to_string(), *slots)).collect())
+            }
+            Demand::Any(slots) => self.shares_of_any((*slots).min(MAX_CLAIM), &paused),
         }
     }
 
     /// The first `slots` jobs of all types together, counted by type.
-    fn shares_of_any(&self, slots: usize) -> Result<Vec<(String, usize)>> {
+    fn shares_of_any(&self, slots: usize, paused: &Paused) -> Result<Vec<(String, usize)>> {
         let mut first = Vec::new();
-        for job_type in self.ready_types()? {
+        for job_type in self.ready_types()?.into_iter().filter(|job_type| !paused.holds(job_type)) {
             let sql = "SELECT score, seq FROM ready WHERE type = ?1 ORDER BY score, seq LIMIT ?2";
             let mut select = self.conn().prepare_cached(sql)?;
             let mut rows = select.query((&job_type, slots))?;

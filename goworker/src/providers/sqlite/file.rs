@@ -194,6 +194,16 @@ impl OpenFile {
         Ok(changes)
     }
 
+    pub(super) async fn pause(&self, job_type: Option<&str>) -> Result<(), ProviderError> {
+        let job_type = job_type.map(str::to_owned);
+        self.writer.call(ACCEPT, move |store| store.pause(job_type.as_deref())).await
+    }
+
+    pub(super) async fn resume(&self, job_type: Option<&str>) -> Result<(), ProviderError> {
+        let job_type = job_type.map(str::to_owned);
+        self.writer.call(ACCEPT, move |store| store.resume(job_type.as_deref())).await
+    }
+
     /// Gives this process an identity, and puts in order what those before it left behind.
     async fn register(&self) -> Result<Owner, ProviderError> {
         let lost = self.reader.lost().await?;

@@ -15,6 +15,7 @@ mod inbox;
 mod notice;
 mod open;
 mod owner;
+mod pause;
 mod place;
 mod purge;
 mod put;
@@ -141,6 +142,17 @@ impl Queue for Sqlite {
 
     async fn delete(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
         self.change(Wish::Delete, ids).await
+    }
+
+    async fn pause(&self, job_type: Option<&str>) -> Result<(), ProviderError> {
+        self.file()?.pause(job_type).await
+    }
+
+    async fn resume(&self, job_type: Option<&str>) -> Result<(), ProviderError> {
+        match self.existing()? {
+            Some(file) => file.resume(job_type).await,
+            None => Ok(()),
+        }
     }
 
     async fn stats(&self) -> Result<QueueStats, ProviderError> {

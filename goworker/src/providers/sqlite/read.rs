@@ -13,7 +13,7 @@ use crate::provider::ProviderError;
 use crate::queue::{Count, Filter, JobRecord, QueueStats, State};
 
 use super::place::{self, Known, Place, find, locate};
-use super::{fault, open, recover};
+use super::{fault, open, pause, recover};
 
 /// The way to the read side of a file.
 #[derive(Clone)]
@@ -205,5 +205,5 @@ fn stats(conn: &Connection) -> Result<QueueStats> {
         counts.push(Count { job_type: row.get(0)?, state, retrying: row.get(2)?, jobs: row.get(3)? });
     }
     counts.sort_unstable();
-    Ok(QueueStats { counts, oldest_ready })
+    Ok(QueueStats { counts, oldest_ready, paused: pause::paused(conn)? })
 }

@@ -18,7 +18,7 @@ pub(super) const PRIORITY_STEP_MS: i64 = 60_000;
 /// What leads from each version of the schema to the next. `user_version` tells how many of them a file has seen.
 ///
 /// A step that was released is never changed: new ones are appended.
-pub(super) const STEPS: &[&str] = &[VERSION_1, VERSION_2];
+pub(super) const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
 
 const VERSION_1: &str = "
 CREATE TABLE job(                       -- every job that is known
@@ -115,6 +115,10 @@ CREATE INDEX unique_key_seq ON unique_key(seq);
 CREATE INDEX unique_key_left ON unique_key(until) WHERE seq IS NULL;
 ";
 
+const VERSION_3: &str = "
+CREATE TABLE paused(type TEXT) STRICT;  -- types that are not handed out; NULL: none is
+";
+
 /// Which version of the schema a file has, if it is one of ours.
 pub(super) fn version(conn: &Connection) -> Result<usize> {
     conn.pragma_query_value(None, "user_version", |row| row.get(0))
@@ -149,6 +153,16 @@ mod tests {
         migrate(&mut conn, &steps).unwrap();
         let colour: String = conn.query_row("SELECT colour FROM job WHERE id = 'a'", [], |row| row.get(0)).unwrap();
         assert_eq!((version(&conn).unwrap(), colour.as_str()), (3, "red"));
+    }
+
+    #[test]
+    fn a_file_from_before_pauses_has_none() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn, &[VERSION_1, VERSION_2]).unwrap();
+        migrate(&mut conn, STEPS).unwrap();
+        assert!(crate::providers::sqlite::pause::paused(&conn).unwrap().is_empty());
+        conn.execute_batch("INSERT INTO paused(type) VALUES(NULL), ('x')").unwrap();
+        assert!(crate::providers::sqlite::pause::paused(&conn).unwrap().queue);
     }
 
     #[test]

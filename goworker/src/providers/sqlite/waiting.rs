@@ -5,6 +5,8 @@ use std::collections::HashSet;
 use rusqlite::Result;
 use tokio::sync::oneshot;
 
+use crate::queue::Paused;
+
 use super::place::{by_seq, locate};
 use super::store::Store;
 
@@ -48,6 +50,7 @@ impl Outlook {
 pub(super) struct Stirred {
     /// Types of which a job may have become ready, or may earlier than was known.
     types: HashSet<String>,
+    all_types: bool,
     /// Jobs that have ended, or are forgotten.
     pub(super) ended: Vec<i64>,
 }
@@ -59,13 +62,24 @@ impl Stirred {
         }
     }
 
+    pub(super) fn add_all_types(&mut self) {
+        self.all_types = true;
+    }
+
+    /// Leaves out what is paused: nobody has to look for it.
+    pub(super) fn forget_paused(&mut self, paused: &Paused) {
+        self.all_types &= !paused.queue;
+        self.types.retain(|job_type| !paused.holds(job_type));
+    }
+
     pub(super) fn is_empty(&self) -> bool {
-        self.types.is_empty() && self.ended.is_empty()
+        !self.all_types && self.types.is_empty() && self.ended.is_empty()
     }
 
     /// Whether it concerns someone.
     pub(super) fn touches(&self, wanted: &Wanted) -> bool {
         match wanted {
+            Wanted::Jobs(_) if self.all_types => true,
             Wanted::Jobs(None) => !self.types.is_empty(),
             Wanted::Jobs(Some(types)) => types.iter().any(|name| self.types.contains(name)),
             Wanted::End(seq) => self.ended.contains(seq),

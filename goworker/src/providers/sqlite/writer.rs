@@ -16,6 +16,7 @@ use super::fault;
 use super::inbox::{Call, Class, Inbox, Next, Waiter};
 use super::notice::Notice;
 use super::open::Identity;
+use super::pause::paused;
 use super::store::{Store, Sync};
 use super::waiting::{Outlook, Waiting, Wanted};
 
@@ -220,7 +221,14 @@ impl Pen {
     }
 
     fn wake_for_stirred(&mut self) {
-        let stirred = std::mem::take(&mut self.store.stirred);
+        let mut stirred = std::mem::take(&mut self.store.stirred);
+        if self.waiting.is_empty() || stirred.is_empty() {
+            return;
+        }
+        // If it cannot be read, all are woken, and see for themselves.
+        if let Ok(paused) = paused(self.store.conn()) {
+            stirred.forget_paused(&paused);
+        }
         if !stirred.is_empty() {
             // Dropped, they let go the one who waits.
             self.waiting.retain(|waiting| !stirred.touches(&waiting.wanted));

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::cases;
-use super::subject::{dead, done, failure, id, job, jobs, output, retry};
-use super::trial::{SHORT, Trial, Verdict, claim, expect};
+use super::subject::{WORK, dead, done, failure, id, job, jobs, names, output, retry};
+use super::trial::{Fault, PROMPT, SHORT, Trial, Verdict, claim, expect};
 use super::uniqueness::{expect_held, unique};
 use crate::job::Job;
 use crate::outcome::Settlement;
 use crate::provider::Cursor;
-use crate::queue::{Filter, JobRecord, State};
+use crate::queue::{Filter, JobRecord, Paused, State};
 use crate::units::Dur;
 
 cases![
@@ -23,6 +23,8 @@ cases![
     a_settlement_from_before_a_restart_is_refused,
     keys_are_held_over_a_crash_and_free_when_their_job_has_ended,
     two_processes_see_one_holder_of_a_key,
+    a_pause_survives_a_crash_and_a_close,
+    a_pause_holds_in_all_processes_and_each_hears_of_its_end,
 ];
 
 async fn everything_survives_a_close(trial: Trial) -> Verdict {
@@ -172,4 +174,39 @@ async fn two_processes_see_one_holder_of_a_key(trial: Trial) -> Verdict {
     one.cancel(&[id("a")]).await?;
     two.accept([unique("b")]).await?;
     expect_held(&one, unique("c"), "b").await
+}
+
+async fn a_pause_survives_a_crash_and_a_close(trial: Trial) -> Verdict {
+    let queue = trial.open().await?;
+    queue.accept(jobs(&["a"])).await?;
+    queue.pause(Some(WORK)).await?;
+    queue.pause(None).await?;
+    drop(queue);
+    let queue = trial.open().await?;
+    queue.take_nothing().await?;
+    queue.resume(None).await?;
+    queue.shut().await?;
+    let queue = trial.open().await?;
+    expect("what is paused", queue.stats().await?.paused, Paused { queue: false, types: [WORK.to_owned()].into() })?;
+    queue.take_nothing().await?;
+    queue.resume(Some(WORK)).await?;
+    drop(queue);
+    trial.open().await?.take_exactly(&["a"]).await.map(|_| ())
+}
+
+async fn a_pause_holds_in_all_processes_and_each_hears_of_its_end(trial: Trial) -> Verdict {
+    let (one, two) = (trial.open().await?, trial.open().await?);
+    one.pause(Some(WORK)).await?;
+    two.accept(jobs(&["a"])).await?;
+    two.take_nothing().await?;
+    let resume = async {
+        // So that the wait is under way.
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        let before = tokio::time::Instant::now();
+        one.resume(Some(WORK)).await?;
+        Ok::<_, Fault>(before)
+    };
+    let (batch, resumed) = tokio::join!(two.await_jobs(1), resume);
+    expect("what came", names(&batch?), ["a"])?;
+    claim(&format!("it comes within {PROMPT:?} of the end of the pause"), resumed?.elapsed() < PROMPT)
 }

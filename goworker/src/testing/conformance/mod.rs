@@ -45,6 +45,7 @@ mod handing_out;
 mod keeping;
 mod leases;
 mod managing;
+mod pausing;
 mod replacing;
 mod report;
 mod settling;
@@ -199,6 +200,7 @@ async fn judge_cases(nature: Nature, open: &Arc<Open>, report: &mut Report) {
         settling::CASES,
         leases::CASES,
         managing::CASES,
+        pausing::CASES,
         uniqueness::CASES,
         replacing::CASES,
         waiting::CASES,

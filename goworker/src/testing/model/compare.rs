@@ -62,6 +62,7 @@ impl Shown {
             let what = format!("attempts of {}", whole.job.id);
             Invariant::Counting.same(&what, &whole.attempts, &known.attempts)?;
         }
+        Invariant::Statistics.same("what is paused", &self.stats.paused, &model.paused)?;
         Invariant::Statistics.same("counts", &self.stats.counts, &model.counts())?;
         let (shown, known) = (self.stats.oldest_ready, model.oldest_ready());
         if instants {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::invariant::{Holds, Invariant};
+use super::step::TYPES;
 use super::walk::Walk;
 use crate::provider::Demand;
 use crate::queue::State;
@@ -15,6 +16,9 @@ const ASKED: usize = 20;
 impl Walk<'_> {
     /// Whatever is there can be done, and whoever waits for it hears of it.
     pub(super) async fn finish(&mut self) -> Holds {
+        for job_type in TYPES.map(Some).into_iter().chain([None]) {
+            self.resume(0, None, job_type).await?;
+        }
         for _ in 0..4 {
             self.clock(i64::try_from(LONG.as_millis()).unwrap_or(i64::MAX))?;
             self.agree(0).await?;
@@ -28,7 +32,7 @@ impl Walk<'_> {
     }
 
     async fn do_what_is_ready(&mut self) -> Result<bool, super::invariant::Violation> {
-        let ready = !self.model.ready().is_empty();
+        let ready = !self.model.offered().is_empty();
         if ready {
             // It does not wait for what is there already.
             self.processes.get(0).1.ready(&Demand::Any(1)).await;

@@ -15,7 +15,7 @@ use crate::clock::Timestamp;
 use crate::job::{Job, JobId};
 use crate::outcome::Settlement;
 use crate::provider::{Batch, Cursor, Demand, Renewal, Settled, Token};
-use crate::queue::{Change, Count, Enqueued, MAX_BULK, State};
+use crate::queue::{Change, Count, Enqueued, MAX_BULK, Paused, State};
 
 /// What a person may wish.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +50,7 @@ pub(super) struct Reference {
     /// Who took a key last, until when its window lasts.
     keys: BTreeMap<String, (JobId, Option<Timestamp>)>,
     pub(super) leases: BTreeMap<Token, Lease>,
+    pub(super) paused: Paused,
     last_token: Token,
     accepted: u64,
     now: Timestamp,
@@ -69,7 +70,7 @@ pub(super) struct Lease {
 impl Reference {
     pub(super) fn new(now: Timestamp, duration: Duration) -> Self {
         let (jobs, cursors, keys, leases) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Reference { jobs, cursors, keys, leases, last_token: Token(0), accepted: 0, now, duration }
+        Reference { jobs, cursors, keys, leases, paused: Paused::default(), last_token: Token(0), accepted: 0, now, duration }
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -143,12 +144,17 @@ impl Reference {
             let id = &delivery.job.id;
             let Some(known) = self.jobs.get(id) else { return Err(Invariant::Conservation.violated(format!("{id} was never accepted"))) };
             Invariant::Conservation.same(&format!("{id} as delivered"), &delivery.job, &known.job)?;
-            Invariant::Order.same(&format!("state of {id}, which was handed out"), State::Ready, known.state())?;
+            let paused = self.paused.holds(&known.job.job_type);
+            Invariant::Order.same(
+                &format!("state of {id}, which was handed out, and whether it is paused"),
+                (State::Ready, false),
+                (known.state(), paused),
+            )?;
             let counted = (delivery.attempts.as_slice(), delivery.crashes);
             Invariant::Counting.same(&format!("attempts and crashes of {id}"), counted, (known.counted(), known.crashes))?;
             taken.push(known);
         }
-        order::check(demand, &self.ready(), &taken)?;
+        order::check(demand, &self.offered(), &taken)?;
         if batch.deliveries.is_empty() {
             return Ok(());
         }
@@ -168,19 +174,25 @@ impl Reference {
             return Ok(());
         }
         let mut taken: Vec<&Known> = ids.iter().filter_map(|id| self.jobs.get(id)).collect();
-        if let Some(known) = taken.iter().find(|known| known.state() != State::Ready) {
-            return Err(Invariant::Order.violated(format!("{} was handed out, but was {}", known.job.id, known.state())));
+        let is_offered = |known: &Known| known.state() == State::Ready && !self.paused.holds(&known.job.job_type);
+        if let Some(known) = taken.iter().find(|known| !is_offered(known)) {
+            return Err(Invariant::Order.violated(format!("{} was handed out, but was {}, or paused", known.job.id, known.state())));
         }
         taken.sort_by_key(|known| (known.score(), known.number));
-        order::check(demand, &self.ready(), &taken)?;
+        order::check(demand, &self.offered(), &taken)?;
         // Nobody can settle under a token that nobody knows: any that was never given will do.
         let token = Token(u64::MAX - self.accepted - self.leases.len() as u64);
         self.hand_out(token, holder, ids.iter().map(|id| (id, 0)));
         Ok(())
     }
 
-    pub(super) fn ready(&self) -> Vec<&Known> {
-        self.jobs.values().filter(|known| known.state() == State::Ready).collect()
+    /// What may be handed out.
+    pub(super) fn offered(&self) -> Vec<&Known> {
+        self.ready().filter(|known| !self.paused.holds(&known.job.job_type)).collect()
+    }
+
+    fn ready(&self) -> impl Iterator<Item = &Known> {
+        self.jobs.values().filter(|known| known.state() == State::Ready)
     }
 
     fn hand_out<'a>(&mut self, token: Token, holder: usize, jobs: impl Iterator<Item = (&'a JobId, u64)>) {
@@ -314,6 +326,6 @@ impl Reference {
     }
 
     pub(super) fn oldest_ready(&self) -> Option<Timestamp> {
-        self.ready().iter().map(|known| known.due).min()
+        self.ready().map(|known| known.due).min()
     }
 }

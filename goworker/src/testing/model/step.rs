@@ -46,6 +46,9 @@ pub(super) enum Action {
     /// The lease of a batch, counted from the newest.
     Renew(usize),
     Change(Wish, Vec<u8>),
+    /// Of one type, or of the whole queue.
+    Pause(Option<usize>),
+    Resume(Option<usize>),
     /// The clock moves by so many milliseconds.
     Clock(i64),
     /// Another process opens the store.
@@ -118,6 +121,8 @@ fn action() -> BoxedStrategy<Action> {
         8 => (0..3usize).prop_map(Action::Renew),
         12 => (prop_oneof![Just(Wish::Cancel), Just(Wish::Retry), Just(Wish::Delete)], vec(0..IDS, 1..=3))
             .prop_map(|(wish, ids)| Action::Change(wish, ids)),
+        3 => option::weighted(0.6, 0..TYPES.len()).prop_map(Action::Pause),
+        5 => option::weighted(0.6, 0..TYPES.len()).prop_map(Action::Resume),
         12 => shift().prop_map(Action::Clock),
     ]
     .boxed()

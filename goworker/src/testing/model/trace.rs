@@ -83,6 +83,10 @@ pub(super) fn demand(demand: &Demand) -> String {
     }
 }
 
+pub(super) fn pausable(job_type: Option<&str>) -> String {
+    job_type.map_or_else(|| "the queue".to_owned(), |job_type| format!("type {job_type}"))
+}
+
 pub(super) fn settlements(settled: &[Settled]) -> String {
     let words: Vec<String> =
         settled.iter().map(|settled| format!("{} of lease {} {}", settled.job.id, settled.token, ending(&settled.settlement))).collect();
@@ -149,6 +153,12 @@ impl Answer for Renewal {
         let lost = if self.lost.is_empty() { "kept" } else { "lost" };
         let asked: String = self.cancelled.iter().map(|id| format!(", {id} shall be cancelled")).collect();
         format!("{lost}{asked}")
+    }
+}
+
+impl Answer for () {
+    fn text(&self) -> String {
+        "so it is".into()
     }
 }
 

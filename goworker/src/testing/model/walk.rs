@@ -11,7 +11,7 @@ use super::invariant::{Holds, Invariant, Violation};
 use super::processes::Processes;
 use super::reference::{Reference, Refusal, Wish};
 use super::script::Script;
-use super::step::{Action, Draft, Mark, Step};
+use super::step::{Action, Draft, Mark, Step, TYPES};
 use super::trace::{self, Trace};
 use crate::clock::{Clock, Random, Timestamp};
 use crate::job::{Job, JobId};
@@ -110,6 +110,8 @@ impl Walk<'_> {
             }
             Action::Renew(back) => self.renew(by, cut, *back).await,
             Action::Change(wish, ids) => self.change(by, cut, *wish, &ids.iter().map(|id| Script::id(*id)).collect::<Vec<_>>()).await,
+            Action::Pause(of) => self.pause(by, cut, of.map(|number| TYPES[number])).await,
+            Action::Resume(of) => self.resume(by, cut, of.map(|number| TYPES[number])).await,
             Action::Clock(millis) => self.clock(*millis),
             Action::Open if self.processes.count() > 1 => Ok(()),
             Action::Open => self.start("opens the store too").await,
@@ -197,6 +199,24 @@ impl Walk<'_> {
         let changes = answer?;
         self.model.tell_changes(wish, ids, &changes);
         Invariant::Ends.same("what a person is answered", changes, self.model.change(wish, ids))
+    }
+
+    async fn pause(&mut self, by: usize, cut: Option<u8>, job_type: Option<&str>) -> Holds {
+        let (number, queue) = self.processes.get(by);
+        let answer = cut_off(queue.pause(job_type), cut).await;
+        self.note(number, format!("pauses {}: {}", trace::pausable(job_type), trace::answer(&answer)));
+        let Some(answer) = answer else { return self.unconfirmed(by, |model| model.paused.pause(job_type)).await };
+        self.model.paused.pause(job_type);
+        Ok(answer?)
+    }
+
+    pub(super) async fn resume(&mut self, by: usize, cut: Option<u8>, job_type: Option<&str>) -> Holds {
+        let (number, queue) = self.processes.get(by);
+        let answer = cut_off(queue.resume(job_type), cut).await;
+        self.note(number, format!("resumes {}: {}", trace::pausable(job_type), trace::answer(&answer)));
+        let Some(answer) = answer else { return self.unconfirmed(by, |model| model.paused.resume(job_type)).await };
+        self.model.paused.resume(job_type);
+        Ok(answer?)
     }
 
     pub(super) fn clock(&mut self, millis: i64) -> Holds {

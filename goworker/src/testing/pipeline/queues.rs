@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::client::{Client, OpenQueue};
 use crate::job::{Ids, JobId};
 use crate::plugin::QueueHandle;
-use crate::queue::{Filter, JobRecord, State};
+use crate::queue::{Count, Filter, JobRecord, State};
 
 #[derive(Clone, Default)]
 pub(super) struct Queues(BTreeMap<String, QueueHandle>);
@@ -59,11 +59,12 @@ impl Queues {
         expired
     }
 
-    /// Whether no job of these types is left to do.
+    /// Whether no job of these types is left to do, but for those that are paused.
     pub(super) async fn are_idle(&self, types: &[String]) -> bool {
         for queue in self.0.values() {
             let stats = queue.stats().await.unwrap_or_else(|error| panic!("a queue cannot be read: {error}"));
-            if stats.counts.iter().any(|count| !count.state.is_final() && types.contains(&count.job_type)) {
+            let is_left = |count: &Count| !count.state.is_final() && types.contains(&count.job_type) && !stats.paused.keeps_back(count);
+            if stats.counts.iter().any(is_left) {
                 return false;
             }
         }

@@ -124,6 +124,19 @@ impl Queue for WatchedQueue {
         self.queue.delete(ids).await
     }
 
+    async fn pause(&self, job_type: Option<&str>) -> Result<(), ProviderError> {
+        self.queue.pause(job_type).await?;
+        self.scene.recorder.event(&self.name, &told("paused", job_type));
+        Ok(())
+    }
+
+    async fn resume(&self, job_type: Option<&str>) -> Result<(), ProviderError> {
+        self.queue.resume(job_type).await?;
+        self.scene.recorder.event(&self.name, &told("resumed", job_type));
+        self.scene.changed.notify_waiters();
+        Ok(())
+    }
+
     async fn stats(&self) -> Result<QueueStats, ProviderError> {
         self.queue.stats().await
     }
@@ -192,6 +205,10 @@ impl WatchedQueue {
         };
         self.scene.recorder.job(who, what, job, more);
     }
+}
+
+fn told(change: &str, job_type: Option<&str>) -> String {
+    job_type.map_or_else(|| change.to_owned(), |job_type| format!("{change} `{job_type}`"))
 }
 
 fn handlers(settlement: &Settlement) -> &[Arc<Job>] {

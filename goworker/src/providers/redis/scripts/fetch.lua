@@ -74,7 +74,7 @@ end
 local function shares(room)
   local first, share = {}, {}
   for _, type in ipairs(call('HKEYS', prefix .. 'types')) do
-    for _, found in ipairs(candidates(type, room)) do
+    for _, found in ipairs(is_paused(type) and {} or candidates(type, room)) do
       first[#first + 1] = found
     end
   end
@@ -128,7 +128,7 @@ end
 local types, ids = {}, {}
 for index = 1, #demand, 2 do
   local type, room = demand[index], math.min(tonumber(demand[index + 1]), MOST - #ids)
-  if room > 0 then
+  if room > 0 and not is_paused(type) then
     local before = #ids
     take(type, room, ids)
     if #ids > before then

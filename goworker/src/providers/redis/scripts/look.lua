@@ -1,4 +1,4 @@
--- Whether a job is ready, and if not, in how many ms that may change by time alone (-1: never). Own arguments: types; none means any.
+-- Whether a job is ready to be handed out, and if not, in how many ms that may change by time alone (-1: never). Own arguments: types; none means any.
 advance()
 if call('EXISTS', prefix .. 'incoming') == 1 then
   return { 1, 0, {} } -- what has come in may be jobs
@@ -11,7 +11,7 @@ if #types == 0 then
   types = call('HKEYS', prefix .. 'types')
 end
 for _, type in ipairs(types) do
-  if has_ready(type) then
+  if has_ready(type) and not is_paused(type) then
     return { 1, 0, types }
   end
 end

@@ -78,6 +78,16 @@ local function wake(type)
   woken[type] = true
 end
 
+-- Whether jobs of a type are not handed out: `paused` holds `queue`, or `type TYPE`.
+local anything_paused
+local function is_paused(type)
+  if anything_paused == nil then
+    anything_paused = call('EXISTS', prefix .. 'paused') == 1
+  end
+  return anything_paused
+    and (call('SISMEMBER', prefix .. 'paused', 'queue') == 1 or call('SISMEMBER', prefix .. 'paused', 'type ' .. type) == 1)
+end
+
 local function write_down()
   local added = 0
   for _, entry in pairs(ended) do
@@ -94,7 +104,7 @@ local function write_down()
   end
   for type in pairs(woken) do
     local tokens = prefix .. 'wake:' .. type
-    if call('LLEN', tokens) == 0 then
+    if not is_paused(type) and call('LLEN', tokens) == 0 then
       call('RPUSH', tokens, 1)
     end
   end

@@ -1,4 +1,5 @@
--- How many jobs there are: answers type, state and number, again and again; and when the oldest ready one became so (nothing if none is).
+-- How many jobs there are: answers type, state and number, again and again; when the oldest ready one became so (nothing if none is);
+-- and what is paused.
 local found, oldest = {}, nil
 
 local function add(type, state, number)
@@ -77,4 +78,4 @@ end
 for type, number in pairs(running) do
   add(type, 'running', number)
 end
-return { found, oldest and int(oldest) or false }
+return { found, oldest and int(oldest) or false, call('SMEMBERS', prefix .. 'paused') }

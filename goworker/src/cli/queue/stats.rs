@@ -1,27 +1,28 @@
-//! `stats`: how many jobs there are of each type in each state.
+//! `queue stats`: how many jobs there are of each type in each state.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::fault::Fault;
-use super::load::ConfigArg;
-use super::queues::{self, Absent, Choice};
-use super::table::Table;
-use super::terminal::{self, BOLD, Reader};
-use super::{Format, escape, when};
+use super::pause;
+use crate::cli::fault::Fault;
+use crate::cli::load::ConfigArg;
+use crate::cli::queues::{self, Absent, Choice};
+use crate::cli::table::Table;
+use crate::cli::terminal::{self, BOLD, Reader};
+use crate::cli::{Format, escape, when};
 use crate::client::OpenQueue;
 use crate::clock::{Clock, Timestamp};
 use crate::queue::{Count, QueueStats, State};
 use crate::registry::Registry;
 
-/// Count the jobs of each queue, by type and state
+/// Count the jobs of each queue, by type and state, and tell what is paused
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "In a pipe: one count a line, columns separated by tabs: queue, type, state, jobs. Jobs that await another attempt have the state `retrying`."
+    after_help = "In a pipe: one count a line, columns separated by tabs: queue, type, state, jobs, and `paused` or `-`. Jobs that await another attempt have the state `retrying`."
 )]
-pub(super) struct StatsArgs {
+pub(in crate::cli) struct StatsArgs {
     #[command(flatten)]
     config: ConfigArg,
     /// Only this queue
@@ -33,7 +34,7 @@ pub(super) struct StatsArgs {
 }
 
 impl StatsArgs {
-    pub(super) fn execute(self, registry: &Registry) -> Result<(), Fault> {
+    pub(in crate::cli) fn execute(self, registry: &Registry) -> Result<(), Fault> {
         let config = self.config.load(registry)?;
         let workers: Vec<String> = config.workers.iter().map(|entry| entry.name.clone()).collect();
         let choice = Choice::named_or_all(self.queue.as_deref());
@@ -79,10 +80,11 @@ fn state(count: &Count) -> &'static str {
 }
 
 fn lines(counted: &[Counted]) -> String {
-    let mut table = Table::new(["QUEUE", "TYPE", "STATE", "JOBS"]);
+    let mut table = Table::new(["QUEUE", "TYPE", "STATE", "JOBS", "PAUSED"]);
     for Counted { queue, stats, .. } in counted {
         for count in &stats.counts {
-            table.row([queue.clone(), count.job_type.clone(), state(count).to_owned(), count.jobs.to_string()]);
+            let paused = if stats.paused.keeps_back(count) { "paused" } else { "-" };
+            table.row([queue.clone(), count.job_type.clone(), state(count).to_owned(), count.jobs.to_string(), paused.to_owned()]);
         }
     }
     table.render(Reader::Program)
@@ -102,6 +104,9 @@ fn table(counted: &Counted, reader: Reader, now: Timestamp) -> String {
         let _ = write!(text, ": the oldest ready job has waited {}", when::rough(now.since(since)));
     }
     text.push('\n');
+    if !stats.paused.is_empty() {
+        let _ = writeln!(text, "{}", pause::told(queue, &stats.paused));
+    }
     if stats.counts.is_empty() {
         return text + "no jobs\n";
     }
@@ -134,6 +139,8 @@ fn json(counted: &[Counted]) -> String {
         kind: &'a str,
         oldest_ready: Option<Timestamp>,
         unknown_types: &'a [String],
+        paused: bool,
+        paused_types: Vec<&'a str>,
         counts: Vec<Jobs<'a>>,
     }
     #[derive(Serialize)]
@@ -150,7 +157,16 @@ fn json(counted: &[Counted]) -> String {
             let Count { job_type, state, retrying, jobs } = count;
             Jobs { job_type, state: *state, retrying: *retrying, jobs: *jobs }
         });
-        Queue { queue, kind, oldest_ready: stats.oldest_ready, unknown_types: unknown, counts: counts.collect() }
+        let paused_types = stats.paused.types.iter().map(String::as_str).collect();
+        Queue {
+            queue,
+            kind,
+            oldest_ready: stats.oldest_ready,
+            unknown_types: unknown,
+            paused: stats.paused.queue,
+            paused_types,
+            counts: counts.collect(),
+        }
     }
     terminal::json(&Queues { queues: counted.iter().map(queue).collect() })
 }
@@ -158,6 +174,7 @@ fn json(counted: &[Counted]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::queue::Paused;
 
     fn counted() -> Vec<Counted> {
         let count = |job_type: &str, state, retrying, jobs| Count { job_type: job_type.into(), state, retrying, jobs };
@@ -170,9 +187,11 @@ mod tests {
             count("resise", State::Ready, false, 3),
         ];
         let oldest_ready = Some("2026-11-24T12:00:00Z".parse().unwrap());
-        let jobs =
-            Counted { queue: "jobs".into(), kind: "sqlite", stats: QueueStats { counts, oldest_ready }, unknown: vec!["resise".into()] };
-        let orders = Counted { queue: "orders".into(), kind: "sqlite", stats: QueueStats::default(), unknown: vec![] };
+        let paused = Paused { queue: false, types: ["lua".to_owned()].into() };
+        let stats = QueueStats { counts, oldest_ready, paused };
+        let jobs = Counted { queue: "jobs".into(), kind: "sqlite", stats, unknown: vec!["resise".into()] };
+        let stats = QueueStats { paused: Paused { queue: true, ..Paused::default() }, ..QueueStats::default() };
+        let orders = Counted { queue: "orders".into(), kind: "sqlite", stats, unknown: vec![] };
         vec![jobs, orders]
     }
 
