@@ -46,6 +46,7 @@ pub(super) struct Pool {
     pub(super) free: usize,
     pub(super) timeout: Option<Duration>,
     pub(super) retry: RetryPolicy,
+    pub(super) poison: u32,
     pub(super) services: Arc<Services>,
 }
 
@@ -53,6 +54,7 @@ pub(super) struct Pool {
 #[derive(Debug, Clone)]
 pub(super) struct Rulebook {
     pub(super) handlers: Vec<FailureHandler>,
+    /// For jobs of a type that nobody runs.
     pub(super) poison: u32,
     pub(super) grace: Duration,
     pub(super) until_idle: bool,
