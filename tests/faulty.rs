@@ -2,13 +2,15 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use goworker::config::{Config, Source};
 use goworker::{
-    AnyQueue, Batch, Change, Clock, Cursor, Demand, Enqueued, Filter, Job, JobId, JobRecord, Paused, Provider, ProviderError, Queue,
-    QueueHandle, QueueStats, Registry, Renewal, Settled, Settlement, Setup, State, Token,
+    AnyQueue, Batch, Change, Clock, Cursor, Delivery, Demand, Enqueued, Filter, Job, JobId, JobRecord, Output, Paused, Provider,
+    ProviderError, Queue, QueueHandle, QueueStats, Renewal, Settled, Settlement, Setup, State, Token,
 };
 
 /// What is wrong with a queue.
@@ -20,6 +22,8 @@ pub enum Fault {
     OwnClock,
     /// A settlement with an old token is taken for one of the present holder.
     NoTokenCheck,
+    /// Nobody looks at tokens, in whatever process: who says what became of a job is believed, and nobody's lease ends for himself.
+    NoFencing,
     /// A job that is to be tried again later is ready at once.
     NoDelay,
     /// A job dies first, and its handler jobs come after.
@@ -28,6 +32,8 @@ pub enum Fault {
     NoRenewal,
     /// Jobs come in the order of their due times.
     NoPriority,
+    /// No job holds a key.
+    NoKeys,
     /// When it is opened again, crashes are counted from there.
     CrashesForgotten,
     /// A fetch waits for jobs instead of answering that there are none.
@@ -36,6 +42,10 @@ pub enum Fault {
     PausesNothing,
     /// It says that jobs outlive the process.
     OnlySaysDurable,
+    /// A job that is handed out is done.
+    SettledBeforeRun,
+    /// What is handed out is never taken back.
+    NoLease,
 }
 
 /// A queue with a fault.
@@ -43,11 +53,13 @@ pub struct Faulty {
     fault: Fault,
     inner: Inner,
     notes: Mutex<Notes>,
-    /// What jobs were given before it was taken from them. Outlives the queue, as its jobs may.
-    priorities: Priorities,
+    /// Jobs as they were before something was taken from them. Outlives the queue, as its jobs may.
+    originals: Originals,
 }
 
-type Priorities = Arc<Mutex<HashMap<(String, JobId), i8>>>;
+const YEAR: Duration = Duration::from_secs(365 * 24 * 3_600);
+
+type Originals = Arc<Mutex<HashMap<(String, JobId), Arc<Job>>>>;
 
 impl fmt::Debug for Faulty {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -64,6 +76,8 @@ enum Inner {
 struct Notes {
     /// Who was handed out a job last.
     holders: HashMap<JobId, (Token, u64)>,
+    /// Who was handed out a job last by any process: a line for each fetch of each job.
+    shared: PathBuf,
     /// Running jobs that shall be cancelled.
     asked: HashSet<JobId>,
     /// The crashes of jobs when the queue was opened.
@@ -72,32 +86,17 @@ struct Notes {
 }
 
 /// Makes queues with a fault, for the conformance suite.
-pub fn faulty(fault: Fault, inner: fn(&Setup) -> AnyQueue) -> impl Fn(&Setup) -> Faulty + Send + Sync {
-    let priorities = Priorities::default();
-    move |setup| Faulty { fault, inner: Inner::New(Some(inner(setup))), notes: Mutex::default(), priorities: Arc::clone(&priorities) }
-}
-
-/// The queue `memory`.
-pub fn memory(setup: &Setup) -> AnyQueue {
-    queue("memory()", setup)
-}
-
-/// The queue `sqlite`, in the folder of the setup.
-pub fn sqlite(setup: &Setup) -> AnyQueue {
-    queue(r#"sqlite(path: "jobs.db")"#, setup)
-}
-
-fn queue(entry: &str, setup: &Setup) -> AnyQueue {
-    let text = format!(r#"(providers: {{ "jobs": {entry} }}, workers: {{ "noop": noop() }})"#);
-    let loaded =
-        Config::parse(&text, &setup.base.join("jobs.ron"), &Registry::linked()).unwrap_or_else(|report| panic!("{}", report.render(false)));
-    match loaded.config.providers.into_iter().next().map(|entry| entry.source) {
-        Some(Source::Queue(queue)) => queue,
-        other => panic!("{other:?} is no queue"),
-    }
+pub fn faulty(fault: Fault, inner: impl Fn(&Setup) -> AnyQueue + Send + Sync) -> impl Fn(&Setup) -> Faulty + Send + Sync {
+    let originals = Originals::default();
+    move |setup| Faulty { originals: Arc::clone(&originals), ..Faulty::new(fault, inner(setup)) }
 }
 
 impl Faulty {
+    /// A queue with this fault around one that is not yet started.
+    pub fn new(fault: Fault, inner: AnyQueue) -> Self {
+        Faulty { fault, inner: Inner::New(Some(inner)), notes: Mutex::default(), originals: Originals::default() }
+    }
+
     fn is(&self, fault: Fault) -> bool {
         self.fault == fault
     }
@@ -122,13 +121,16 @@ impl Faulty {
 
     /// A job on its way in.
     fn stored(&self, job: &Arc<Job>) -> Arc<Job> {
-        if self.is(Fault::NoPriority) { Arc::new(Job { priority: 0, ..Job::clone(job) }) } else { Arc::clone(job) }
+        match self.fault {
+            Fault::NoPriority => Arc::new(Job { priority: 0, ..Job::clone(job) }),
+            Fault::NoKeys => Arc::new(Job { unique: None, ..Job::clone(job) }),
+            _ => Arc::clone(job),
+        }
     }
 
     /// A job on its way out.
     fn shown(&self, job: &Arc<Job>) -> Arc<Job> {
-        let priority = self.priorities.lock().unwrap().get(&self.key(&job.id)).copied();
-        priority.map_or_else(|| Arc::clone(job), |priority| Arc::new(Job { priority, ..Job::clone(job) }))
+        self.originals.lock().unwrap().get(&self.key(&job.id)).unwrap_or(job).clone()
     }
 
     /// Crashes on their way out.
@@ -140,14 +142,26 @@ impl Faulty {
         JobRecord { job: self.shown(&record.job), crashes: self.counted(&record.job.id, record.crashes), ..record }
     }
 
+    /// Who was handed out a job last, as far as that is to be believed.
+    fn holder(&self, id: &JobId) -> Option<(Token, u64)> {
+        match self.fault {
+            Fault::NoTokenCheck => self.notes().holders.get(id).copied(),
+            Fault::NoFencing => {
+                let noted = std::fs::read_to_string(&self.notes().shared).unwrap();
+                let mut words = noted.lines().rev().find_map(|line| line.strip_prefix(id.as_str())?.strip_prefix(' '))?.split(' ');
+                let mut number = || words.next().and_then(|word| word.parse().ok());
+                Some((Token(number()?), number()?))
+            }
+            _ => None,
+        }
+    }
+
     fn settled(&self, settled: &Settled) -> Settled {
         let mut settled = settled.clone();
+        if let Some((token, handle)) = self.holder(&settled.job.id).filter(|(token, _)| settled.token < *token) {
+            (settled.token, settled.handle) = (token, handle);
+        }
         match (self.fault, &mut settled.settlement) {
-            (Fault::NoTokenCheck, _) => {
-                if let Some((token, handle)) = self.notes().holders.get(&settled.job.id).filter(|(token, _)| settled.token < *token) {
-                    (settled.token, settled.handle) = (*token, *handle);
-                }
-            }
             (Fault::NoDelay, Settlement::Retry { after, .. }) => *after = Duration::ZERO,
             (Fault::DeathInTwoSteps, Settlement::Dead { handlers, .. }) => handlers.clear(),
             _ => {}
@@ -177,6 +191,10 @@ impl Provider for Faulty {
         if self.fault == Fault::OwnClock {
             setup.clock = Clock::system();
         }
+        if self.fault == Fault::NoLease {
+            setup.lease = YEAR;
+        }
+        self.notes.get_mut().unwrap().shared = setup.base.join("holders");
         let queue = new.take().expect("it is started once").start(&setup).await?;
         if self.fault == Fault::CrashesForgotten {
             let records = queue.list(&Filter::default()).await?;
@@ -192,12 +210,29 @@ impl Provider for Faulty {
             self.inner().ready(demand).await;
             batch = self.inner().fetch(demand).await?;
         }
+        if self.is(Fault::SettledBeforeRun) && !batch.deliveries.is_empty() {
+            let settlement = || Settlement::Done { output: Output::none() };
+            let done = |Delivery { job, handle, .. }: &Delivery| {
+                let (token, handle, job) = (batch.lease.token, *handle, Arc::clone(job));
+                Settled { token, handle, job, attempt: None, settlement: settlement() }
+            };
+            let done: Vec<Settled> = batch.deliveries.iter().map(done).collect();
+            self.inner().settle(&done).await?;
+        }
         for delivery in &mut batch.deliveries {
             delivery.job = self.shown(&delivery.job);
             delivery.crashes = self.counted(&delivery.job.id, delivery.crashes);
             let mut notes = self.notes();
             notes.holders.insert(delivery.job.id.clone(), (batch.lease.token, delivery.handle));
             notes.asked.remove(&delivery.job.id);
+            if self.is(Fault::NoFencing) {
+                let line = format!("{} {} {}\n", delivery.job.id, batch.lease.token, delivery.handle);
+                let mut shared = OpenOptions::new().append(true).create(true).open(&notes.shared).map_err(ProviderError::failed)?;
+                shared.write_all(line.as_bytes()).map_err(ProviderError::failed)?;
+            }
+        }
+        if self.is(Fault::NoFencing) {
+            batch.lease.duration = Some(YEAR);
         }
         Ok(batch)
     }
@@ -207,6 +242,9 @@ impl Provider for Faulty {
     }
 
     async fn settle(&self, settlements: &[Settled]) -> Result<Vec<usize>, ProviderError> {
+        if self.is(Fault::SettledBeforeRun) {
+            return Ok(Vec::new());
+        }
         let settled: Vec<Settled> = settlements.iter().map(|settled| self.settled(settled)).collect();
         let refused = self.inner().settle(&settled).await?;
         if self.is(Fault::DeathInTwoSteps) {
@@ -224,8 +262,10 @@ impl Provider for Faulty {
     }
 
     async fn renew(&self, leases: &[Token]) -> Result<Renewal, ProviderError> {
-        if !self.is(Fault::NoRenewal) {
-            return self.inner().renew(leases).await;
+        match self.fault {
+            Fault::SettledBeforeRun | Fault::NoFencing => return Ok(Renewal::default()),
+            Fault::NoRenewal => {}
+            _ => return self.inner().renew(leases).await,
         }
         let mut all = Renewal::default();
         for token in leases {
@@ -234,6 +274,15 @@ impl Provider for Faulty {
             all.cancelled.extend(one.cancelled);
         }
         Ok(all)
+    }
+
+    // All queues that are made worse here do both.
+    fn selects_by_type(&self) -> bool {
+        true
+    }
+
+    fn keeps_retries(&self) -> bool {
+        true
     }
 
     async fn close(&self) -> anyhow::Result<()> {
@@ -245,13 +294,13 @@ impl Queue for Faulty {
     async fn enqueue(&self, jobs: &[Arc<Job>], cursor: Option<&Cursor>) -> Result<Vec<Enqueued>, ProviderError> {
         let stored: Vec<Arc<Job>> = jobs.iter().map(|job| self.stored(job)).collect();
         let mut answers = self.inner().enqueue(&stored, cursor).await?;
-        if self.is(Fault::NoPriority) {
-            let mut priorities = self.priorities.lock().unwrap();
+        if self.is(Fault::NoPriority) || self.is(Fault::NoKeys) {
+            let mut originals = self.originals.lock().unwrap();
             for (job, answer) in jobs.iter().zip(&mut answers) {
                 let key = self.key(&job.id);
                 match answer {
-                    Enqueued::Created | Enqueued::Replaced(_) => _ = priorities.insert(key, job.priority),
-                    Enqueued::Exists if priorities.get(&key) != Some(&job.priority) => *answer = Enqueued::Conflict,
+                    Enqueued::Created | Enqueued::Replaced(_) => _ = originals.insert(key, Arc::clone(job)),
+                    Enqueued::Exists if originals.get(&key) != Some(job) => *answer = Enqueued::Conflict,
                     Enqueued::Exists | Enqueued::Conflict | Enqueued::Held(_) => {}
                 }
             }

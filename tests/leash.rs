@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,7 +20,6 @@ pub struct Leash {
     shell: Child,
     pid: u32,
     log: Arc<Mutex<String>>,
-    ended: Receiver<bool>,
 }
 
 impl Leash {
@@ -47,8 +46,8 @@ impl Leash {
         let (news, ended) = channel();
         let heard = Arc::clone(&log);
         std::thread::spawn(move || listen(output, &heard, ready, &news));
-        let leash = Leash { shell, pid, log, ended };
-        match leash.ended.recv_timeout(PATIENCE) {
+        let leash = Leash { shell, pid, log };
+        match ended.recv_timeout(PATIENCE) {
             Ok(true) => Ok(leash),
             Ok(false) => Err(leash.log()),
             Err(_) => panic!("{program} is not ready after {PATIENCE:?}; it said:\n{}", leash.log()),

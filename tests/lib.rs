@@ -7,6 +7,7 @@ pub mod daemon;
 pub mod faulty;
 pub mod leash;
 pub mod mail_server;
+pub mod queues;
 pub mod redis_cluster;
 pub mod redis_sentinel;
 pub mod redis_server;

@@ -63,8 +63,8 @@ fn job_is_new(_: &Job, ctx: &Context) -> bool {
     ctx.token().0 == 1
 }
 
-/// Notes the start and the end of each job in a file, with the time, so that another process can check what happened.
-/// Answers the number of its process.
+/// Notes the start and the end of each job in a file, with its process and the time, so that another process can check what
+/// happened. Answers the number of its process. A job named `fail` fails for good, one named `fail once` on its first attempt.
 #[worker]
 #[derive(Debug)]
 pub struct Ledger {
@@ -76,18 +76,23 @@ pub struct Ledger {
 }
 
 impl Worker for Ledger {
-    async fn work(&self, job: &Job, _: &Context) -> WorkResult {
+    async fn work(&self, job: &Job, ctx: &Context) -> WorkResult {
         self.note("start", job)?;
         tokio::time::sleep(Duration::from_millis(self.millis)).await;
-        self.note("end", job)?;
-        Ok(Output::of(&std::process::id())?)
+        let fails = job.name == "fail" || (job.name == "fail once" && ctx.attempt() == 1);
+        self.note(if fails { "failed" } else { "end" }, job)?;
+        match job.name.as_str() {
+            "fail" => Err(WorkError::fail(anyhow::anyhow!("failed for good as told"))),
+            _ if fails => Err(anyhow::anyhow!("failed once as told"))?,
+            _ => Ok(Output::of(&std::process::id())?),
+        }
     }
 }
 
 impl Ledger {
     /// One `write` to a file opened for appending is whole, whoever else writes and whenever the process dies.
     fn note(&self, what: &str, job: &Job) -> std::io::Result<()> {
-        let line = format!("{what} {} {}\n", job.id, Clock::system().now().as_millis());
+        let line = format!("{what} {} {} {}\n", job.id, std::process::id(), Clock::system().now().as_millis());
         OpenOptions::new().append(true).create(true).open(&self.path)?.write_all(line.as_bytes())
     }
 }

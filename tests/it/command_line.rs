@@ -107,41 +107,6 @@ fn a_job_of_a_type_nobody_runs_is_reported_and_kept() {
 }
 
 #[test]
-fn of_jobs_with_one_key_one_is_there_at_a_time() {
-    let sandbox = Sandbox::new(BINARY);
-    sandbox.write("jobs.ron", r#"(providers: { "jobs": sqlite(path: "jobs.db") }, workers: { "noop": noop() })"#);
-    let enqueue = |more: &[&str]| {
-        let output = sandbox.run([&["enqueue", "jobs.ron"], more].concat());
-        assert!(output.status.success(), "{}", text(&output.stderr));
-        (text(&output.stdout), text(&output.stderr))
-    };
-    let one = |id, more: &[&str]| enqueue(&[&["--type", "noop", "--id", id], more].concat());
-    assert_eq!(one("a", &["--unique"]).0, "a\n");
-    let (printed, told) = one("b", &["--unique"]);
-    assert_eq!((printed.as_str(), told.as_str()), ("a\n", "held by a: that job in queue `jobs` has the same key; nothing was enqueued\n"));
-    let (printed, _) = one("b", &["--unique", "--format", "json"]);
-    assert_eq!(printed, "{\"id\":\"b\",\"answer\":\"held\",\"held_by\":\"a\"}\n");
-    assert_eq!(one("c", &["--unique-key", "k", "--unique-window", "1h"]).0, "c\n");
-    sandbox.write("more.jsonl", "{\"id\":\"d\",\"type\":\"noop\",\"unique\":{\"key\":\"k\"}}\n{\"id\":\"e\",\"type\":\"noop\"}\n");
-    let (printed, told) = enqueue(&["--file", "more.jsonl"]);
-    assert_eq!(printed, "c\ne\n");
-    assert_eq!(told, "1 job enqueued into `jobs`, 1 job not needed: others hold the keys\n");
-    assert!(text(&sandbox.run(["jobs", "show", "jobs.ron", "c"]).stdout).contains("unique       key:k (held for 1h at least)"));
-
-    assert!(sandbox.run(["jobs.ron", "--until-idle"]).status.success());
-    // The first has ended; the window of the other lasts.
-    assert_eq!(one("b", &["--unique"]).0, "b\n");
-    assert_eq!(one("d", &["--unique-key", "k"]).0, "c\n");
-    let refused = sandbox.run(["jobs", "retry", "jobs.ron", "a"]);
-    assert_eq!(refused.status.code(), Some(1));
-    assert_eq!(text(&refused.stderr), "error: job `a` is not to run beside `b`, which holds its key\n0 jobs ready again\n");
-    assert!(sandbox.run(["jobs", "delete", "jobs.ron", "c"]).status.success());
-    assert_eq!(one("d", &["--unique-key", "k"]).0, "d\n");
-    let wrong = sandbox.run(["enqueue", "jobs.ron", "--type", "noop", "--unique-key", ""]);
-    assert_eq!((wrong.status.code(), text(&wrong.stderr).contains("`--unique-key` is empty")), (Some(2), true), "{}", text(&wrong.stderr));
-}
-
-#[test]
 fn looking_at_a_queue_that_is_not_there_yet_leaves_nothing_behind() {
     let sandbox = Sandbox::new(BINARY);
     sandbox.write("jobs.ron", r#"(providers: { "jobs": sqlite(path: "jobs.db") }, workers: { "noop": noop() })"#);

@@ -18,10 +18,16 @@ mod parts;
 mod pausing;
 mod pipelines;
 mod planted_faults;
+mod redis_faults;
 mod redis_groups;
+mod redis_losses;
 mod redis_queue;
 mod redis_servers;
 mod tcp_proxy;
+mod unique;
 
 /// goworker with the tests' own workers.
 const BINARY: &str = env!("CARGO_BIN_EXE_goworker-under-test");
+
+/// goworker with queues that are broken on purpose.
+const BROKEN: &str = env!("CARGO_BIN_EXE_goworker-broken");

@@ -3,7 +3,8 @@
 //!     cargo test -p goworker-tests --test it planted_faults
 
 use goworker::testing::conformance::{Report, Suite};
-use goworker_tests::faulty::{Fault, faulty, memory, sqlite};
+use goworker_tests::faulty::{Fault, faulty};
+use goworker_tests::queues::{memory, sqlite};
 
 fn report(fault: Fault) -> Report {
     Suite::new(faulty(fault, memory)).in_virtual_time().seeded(1, 300).report()
@@ -65,12 +66,48 @@ fn the_suite_finds_a_recovery_by_time_only() {
 }
 
 #[test]
+fn the_suite_finds_a_settlement_before_the_run() {
+    let broken = broken(&report(Fault::SettledBeforeRun));
+    for case in ["a delivery is settled once", "a dead job is kept whole", "jobs of a lost lease come again with one crash more", "I4 ends"]
+    {
+        assert!(broken.contains(case), "{broken}");
+    }
+}
+
+#[test]
+fn the_suite_finds_a_claim_without_a_lease() {
+    insta::assert_snapshot!(broken(&report(Fault::NoLease)), @r"
+    a delivery tells the lease and a clean past
+    a late settlement of a lost lease changes nothing
+    jobs of a lost lease come again with one crash more
+    only what is left of a batch comes again
+    renew tells which leases are lost
+    a job that shall be cancelled does not run again
+    a dead job that is retried counts anew
+    a fetch that is cut off loses nothing
+    I2 leases: a job runs as long as it is leased, and no longer
+    ");
+}
+
+#[test]
 fn the_suite_finds_that_priority_is_ignored() {
     insta::assert_snapshot!(broken(&report(Fault::NoPriority)), @r"
     higher priority comes first
     waiting makes up for priority
     I7 order: jobs are handed out in time, in order, and no more than were asked for
     ");
+}
+
+#[test]
+fn the_suite_finds_that_nobody_holds_a_key() {
+    let report = report(Fault::NoKeys);
+    let broken = broken(&report);
+    assert!(broken.starts_with("a key is held until its job has ended\n"), "{broken}");
+    assert!(broken.ends_with("I6 identity: an id is one job, a key has one holder, and a cursor one position"), "{broken}");
+    insta::assert_snapshot!(report.broken.last().unwrap().what, @r#"
+    at step 1: what enqueueing answers: the queue says Ok([Created, Created]), the model Ok([Created, Held(JobId("j0"))])
+       1  t+0.000s  process 1 enqueues j0 unique by key:k1, j1 unique by key:k1: 2 created, 0 existed, 0 refused
+    "#);
 }
 
 #[test]

@@ -2,30 +2,20 @@
 
 use std::time::Duration;
 
-use goworker::config::{Config, Source};
 use goworker::testing::conformance::Suite;
-use goworker::{AnyQueue, Registry};
+use goworker::{Client, Job};
 use goworker_tests::daemon::{Sandbox, wait_until};
+use goworker_tests::queues::queue;
 use goworker_tests::redis_server::RedisServer;
 
 use crate::BINARY;
 use crate::command_line::text;
 
-/// The queue of an entry like this, not yet opened.
-fn queue(entry: &str) -> AnyQueue {
-    let text = format!("(providers: {{ \"jobs\": {entry} }}, workers: {{ \"work\": file(path: \"work.jsonl\") }})");
-    let loaded = Config::parse(&text, "jobs.ron".as_ref(), &Registry::linked()).unwrap_or_else(|report| panic!("{report:?}"));
-    match loaded.config.providers.into_iter().next().map(|provider| provider.source) {
-        Some(Source::Queue(queue)) => queue,
-        other => panic!("no queue: {other:?}"),
-    }
-}
-
 #[test]
 fn redis_keeps_the_contract_of_a_queue() {
     let server = RedisServer::start();
     let url = server.url();
-    Suite::new(move |_| queue(&format!("redis(url: \"{url}\")"))).run();
+    Suite::new(move |setup| queue(&format!("redis(url: \"{url}\")"), setup)).run();
 }
 
 /// A configuration with a list that is taken over, in a folder of its own.
@@ -95,4 +85,35 @@ fn what_is_pushed_and_is_no_job_is_a_dead_letter_with_every_byte() {
     dead.sort();
     insta::assert_debug_snapshot!(dead);
     assert!(text(&sandbox.run(["queue", "stats", "c.ron"]).stdout).contains("not-a-job"));
+}
+
+#[tokio::test]
+async fn a_url_is_enough_for_a_client_to_find_a_queue() {
+    let server = RedisServer::options().password("sesame").start();
+    let url = server.url();
+    let orders = Client::connect(&format!("{url}0?queue=orders")).await.unwrap();
+    let id = orders.enqueue(Job::of("work")).await.unwrap();
+    assert!(orders.get(&id).await.unwrap().is_some());
+    let jobs = Client::connect(&url).await.unwrap();
+    assert!(jobs.get(&id).await.unwrap().is_none(), "without a name it is the queue `jobs`");
+    let configured = format!("(providers: {{ \"orders\": redis(url: \"{url}\") }}, workers: {{ \"work\": file(path: \"work.jsonl\") }})");
+    let configured = Client::open_text(&configured, "jobs.ron").await.unwrap();
+    assert!(configured.get(&id).await.unwrap().is_some(), "a daemon with an entry of that name has the same queue");
+}
+
+#[tokio::test]
+async fn no_password_is_shown_of_a_url_that_cannot_be_used() {
+    let server = RedisServer::options().password("sesame").start();
+    for wrong in [
+        "redis://:hunter2@127.0.0.1:x/",
+        "redis://:hunter2@127.0.0.1/orders",
+        "redis://:hunter2@127.0.0.1/0?qeue=orders",
+        "redis+sentinel://:hunter2@127.0.0.1",
+    ] {
+        let error = Client::connect(wrong).await.unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+    }
+    let error = Client::connect(&server.url().replace("sesame", "hunter2")).await.unwrap_err();
+    assert!(error.to_string().contains("refuses the login"), "{error}");
+    assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
 }

@@ -102,7 +102,9 @@ impl Client {
         Client::open_queues(config, Choice::All, true).await
     }
 
-    /// Opens one queue without a configuration: `sqlite:jobs.db`, `sqlite:///var/lib/app/jobs.db`.
+    /// Opens one queue without a configuration: `sqlite:jobs.db`, `sqlite:///var/lib/app/jobs.db`, or
+    /// `redis://HOST:PORT/0?queue=orders`, which stands for `redis(url: "redis://HOST:PORT/0", queue: "orders")`. Without `?queue=` it is the
+    /// queue `jobs`; `namespace` and `ca` may be set in the same way.
     ///
     /// How long jobs stay listed is left to the program that runs them.
     ///

@@ -6,20 +6,25 @@ use super::error::OpenError;
 
 /// The configuration that a URL is short for.
 ///
-/// `sqlite:jobs.db` and `sqlite:/var/jobs.db` name a file, and so does `sqlite:///var/jobs.db`.
+/// `sqlite:jobs.db` and `sqlite:/var/jobs.db` name a file, and so does `sqlite:///var/jobs.db`. `redis://HOST/0?queue=orders` and the
+/// other URLs of `redis` name a server, and may have its settings `queue` (`jobs` if left out), `namespace` and `ca` after the `?`.
 pub(super) fn config_of(url: &str) -> Result<String, OpenError> {
     let Some((scheme, rest)) = url.split_once(':') else {
         return Err(OpenError::Url("this is not a URL; write `sqlite:jobs.db`, or open a configuration".to_owned()));
     };
     let queue = match scheme {
         "sqlite" => format!("sqlite(path: {})", quoted(&path(rest)?)),
+        "redis" | "rediss" | "redis+unix" | "redis+sentinel" | "rediss+sentinel" => redis(url)?,
         "memory" => {
             let message = "a memory queue lives only inside the process that runs it; ask its manager for a client";
             return Err(OpenError::Url(message.to_owned()));
         }
         // What follows may hold a password.
         scheme => {
-            return Err(OpenError::Url(format!("`{}:` is no store that this program knows; there is `sqlite:`", scheme.escape_debug())));
+            return Err(OpenError::Url(format!(
+                "`{}:` is no store that this program knows; there are `sqlite:` and `redis:`",
+                scheme.escape_debug()
+            )));
         }
     };
     Ok(format!("(providers: {{ \"jobs\": {queue} }})"))
@@ -45,6 +50,26 @@ fn path(rest: &str) -> Result<String, OpenError> {
     }
 }
 
+/// A queue on a server. What the URL says of the queue is a setting; the rest is for the server.
+fn redis(url: &str) -> Result<String, OpenError> {
+    let (url, insecure) = url.split_at(url.find('#').unwrap_or(url.len()));
+    let (server, query) = url.split_once('?').unwrap_or((url, ""));
+    let (mut settings, mut others) = (String::new(), Vec::new());
+    for part in query.split('&').filter(|part| !part.is_empty()) {
+        match part.split_once('=') {
+            Some((name @ ("queue" | "namespace" | "ca"), value)) => {
+                let Ok(value) = percent_decode_str(value).decode_utf8() else {
+                    return Err(OpenError::Url(format!("`{name}` is not UTF-8 when its `%` are read")));
+                };
+                settings.push_str(&format!(", {name}: {}", quoted(&value)));
+            }
+            _ => others.push(part),
+        }
+    }
+    let others = if others.is_empty() { String::new() } else { format!("?{}", others.join("&")) };
+    Ok(format!("redis(url: {}{settings})", quoted(&format!("{server}{others}{insecure}"))))
+}
+
 /// A text as RON has it.
 fn quoted(text: &str) -> String {
     let escaped = text.chars().flat_map(|c| if matches!(c, '"' | '\\') { vec!['\\', c] } else { vec![c] });
@@ -68,8 +93,27 @@ mod tests {
     }
 
     #[test]
+    fn what_a_url_says_of_a_queue_becomes_settings() {
+        let urls = [
+            "redis://host",
+            "rediss://user:p%2Fw@host:1/2?queue=my%20orders&protocol=resp3&namespace=a&ca=/etc/ca.pem#insecure",
+            "redis+sentinel://one,two/main?queue=orders",
+        ];
+        insta::assert_snapshot!(urls.map(|url| config_of(url).unwrap()).join("\n"));
+    }
+
+    #[test]
     fn a_url_that_cannot_be_is_explained() {
-        let urls = ["jobs.db", "sqlite:", "sqlite://jobs.db", "sqlite:jobs.db?mode=ro", "sqlite:%ff", "redis://:secret@host", "memory:"];
+        let urls = [
+            "jobs.db",
+            "sqlite:",
+            "sqlite://jobs.db",
+            "sqlite:jobs.db?mode=ro",
+            "sqlite:%ff",
+            "amqp://:secret@host",
+            "memory:",
+            "redis://h?queue=%ff",
+        ];
         let told = urls.map(|url| config_of(url).unwrap_err().to_string());
         assert!(!told.join("").contains("secret"));
         insta::assert_snapshot!(told.join("\n"));

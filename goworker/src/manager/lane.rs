@@ -132,11 +132,11 @@ impl Lane {
     }
 }
 
-/// The delay before a call is repeated for the `outages`th time: 100 ms doubling to 30 s, half of it drawn at random,
+/// The delay before a call is repeated for the `outages`th time: 100 ms doubling to 5 s, half of it drawn at random,
 /// so that a fleet does not come back all at once.
 pub(super) fn reconnect_delay(outages: u32, random: f64) -> Duration {
     let doubled = Duration::from_millis(100).saturating_mul(1 << outages.saturating_sub(1).min(9));
-    doubled.min(Duration::from_secs(30)).mul_f64(1.0 - random / 2.0)
+    doubled.min(Duration::from_secs(5)).mul_f64(1.0 - random / 2.0)
 }
 
 #[cfg(test)]
@@ -147,7 +147,7 @@ mod tests {
     fn outages_are_retried_for_ever_but_never_more_often_than_the_cap() {
         assert_eq!(reconnect_delay(1, 0.0), Duration::from_millis(100));
         assert_eq!(reconnect_delay(4, 0.0), Duration::from_millis(800));
-        assert_eq!(reconnect_delay(u32::MAX, 0.0), Duration::from_secs(30));
-        assert!(reconnect_delay(u32::MAX, 0.999) > Duration::from_secs(14));
+        assert_eq!(reconnect_delay(u32::MAX, 0.0), Duration::from_secs(5));
+        assert!(reconnect_delay(u32::MAX, 0.999) > Duration::from_millis(2_400));
     }
 }

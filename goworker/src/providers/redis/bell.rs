@@ -170,6 +170,7 @@ async fn listen(shared: Arc<Shared>) {
             }
             Err(error) => {
                 tracing::debug!(%error, "the connection that waits for jobs is made again");
+                shared.calls.server.learn(&error);
                 tokio::time::sleep(PAUSE).await;
                 shared.lock().wake_all();
             }

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable};
 use goworker::{Bound, Keep, ProviderError};
-use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, Script, ServerErrorKind};
+use redis::{Cmd, FromRedisValue, RedisError, Script};
 
-use super::server::{Server, means_outage};
+use super::server::Server;
+use super::trouble::{code, explain, means_outage};
 
 /// For how long a call is repeated while the server is away. Then the caller is told.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -92,6 +93,19 @@ impl Calls {
         self.repeat(&cmd, None).await
     }
 
+    /// Tells loudly of a server that may throw jobs away.
+    pub(super) async fn warn_of_eviction(&self) {
+        let mut cmd = redis::cmd("INFO");
+        cmd.arg("memory");
+        // Who may not ask is not warned.
+        let Ok(memory) = self.ask::<String>(cmd).await else { return };
+        let policy = memory.lines().find_map(|line| line.strip_prefix("maxmemory_policy:")).unwrap_or_default().trim();
+        if !policy.is_empty() && policy != "noeviction" {
+            let place = &self.server.place;
+            tracing::warn!("Redis at {place} loses jobs when its memory is full: `maxmemory-policy` is `{policy}`; set it to `noeviction`");
+        }
+    }
+
     async fn repeat<T: FromRedisValue>(&self, cmd: &Cmd, script: Option<&Script>) -> Result<T, ProviderError> {
         let began = Instant::now();
         let backoff = ExponentialBuilder::default()
@@ -100,7 +114,7 @@ impl Calls {
             .with_jitter()
             .without_max_times();
         let sent = (|| self.send(cmd, script)).retry(backoff).when(|error| means_outage(error) && began.elapsed() < PATIENCE).await;
-        let value = sent.map_err(|error| self.server.explain(&error))?;
+        let value = sent.map_err(|error| explain(&error, &self.server.place))?;
         T::from_redis_value(value).map_err(|error| ProviderError::failed(anyhow::anyhow!("Redis answered what was not expected: {error}")))
     }
 
@@ -110,15 +124,17 @@ impl Calls {
         let mut calls = connection.calls.clone();
         let mut sent: Result<redis::Value, RedisError> = cmd.query_async(&mut calls).await;
         if let (Err(error), Some(script)) = (&sent, script)
-            && error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
+            && code(error) == Some("NOSCRIPT")
         {
             sent = match script.load_async(&mut calls).await {
                 Ok(_) => cmd.query_async(&mut calls).await,
                 Err(error) => Err(error),
             };
         }
-        if sent.as_ref().is_err_and(means_outage) {
-            self.server.give_up(&connection).await;
+        if let Err(error) = &sent
+            && means_outage(error)
+        {
+            self.server.failed(&connection, error);
         }
         sent
     }

@@ -116,6 +116,7 @@ pub(super) async fn watch(calls: Arc<Calls>, list: String) {
     loop {
         if let Err(error) = watch_once(&calls, &list).await {
             tracing::debug!(%error, list, "the connection that waits for texts is made again");
+            calls.server.learn(&error);
             tokio::time::sleep(PAUSE).await;
         }
     }

@@ -1,7 +1,7 @@
 //! `redis`: a queue on a Redis server, for many processes on many machines.
 //!
 //! From outside in: this file is the plugin, [`calls`] how scripts are called and repeated, [`script`] and `scripts/` what they do, [`bell`]
-//! how waiting goes without polling, [`server`] the connection. The page `redis-layout.md` describes the keys.
+//! how waiting goes without polling, [`server`] the connection, [`route`] the way to it. The page `redis-layout.md` describes the keys.
 
 mod bell;
 mod calls;
@@ -9,13 +9,17 @@ mod decode;
 mod encode;
 mod incoming;
 mod list;
+mod route;
 mod script;
 mod server;
+mod trouble;
+mod url;
 
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use goworker::{
     Batch, Cause, Change, Cursor, Demand, Enqueued, Failure, Filter, Ids, Job, JobId, JobRecord, Lease, MAX_BULK, Provider, ProviderError,
     Queue, QueueStats, Renewal, Settled, Settlement, Setup, Token, provider,
@@ -23,14 +27,20 @@ use goworker::{
 
 use self::bell::Bell;
 use self::calls::Calls;
-use self::server::{Server, Url};
+use self::route::Route;
+use self::server::Server;
+use self::url::Url;
 
 /// Stores jobs on a Redis or Valkey server, for any number of processes on any number of machines.
 #[provider(queue, since = "0.1.0")]
 pub(super) struct Redis {
-    /// The server, such as `redis://127.0.0.1:6379`.
+    /// The server: `redis://USER:PASSWORD@HOST:PORT/DB`, where only the host is needed; several hosts, with `,` between them, are tried in
+    /// order, and of a cluster one is enough. `rediss://..` is with TLS, `redis+unix:///PATH` a socket. With sentinels,
+    /// `redis+sentinel://HOST:PORT,HOST:PORT/NAME` has theirs, and the name of the master.
     #[config(example = "redis://127.0.0.1:6379")]
     url: Url,
+    /// The certificates (PEM) of the authority that the server's certificate is by; those that the system trusts if left out.
+    ca: Option<PathBuf>,
     /// The queue's name on the server; the name of this entry if left out.
     queue: Option<String>,
     /// A list to which others `LPUSH` jobs as JSON: they are moved to the queue.
@@ -79,7 +89,7 @@ impl Provider for Redis {
         }
         let prefix = format!("{{{}:{queue}}}:", self.namespace);
         let owner = format!("{}:{}:{:016x}", host(), std::process::id(), setup.random.bits() & u128::from(u64::MAX));
-        let server = Server::new(&self.url).with_context(|| format!("`{}` cannot be used", self.url))?;
+        let server = Server::new(Route::new(&self.url, self.ca.as_deref())?, self.url.to_string());
         let calls = Arc::new(Calls::new(server, prefix, setup.keep, owner.clone()));
         let mut layout = redis::cmd("GET");
         layout.arg(calls.key("layout"));
@@ -90,7 +100,7 @@ impl Provider for Redis {
                 self.url
             );
         }
-        calls.server.warn_of_eviction().await;
+        calls.warn_of_eviction().await;
         let bell = Bell::new(Arc::clone(&calls), &owner);
         let (list, watch) = (self.list.clone(), OnceLock::new());
         self.open = Some(Open { calls, bell, owner, lease: setup.lease, ids: setup.ids(), list, watch });

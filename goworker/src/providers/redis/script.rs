@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use redis::Script;
 
+const BEYOND_MEMORY: &str = include_str!("scripts/beyond_memory.lua");
 const PLACES: &str = include_str!("scripts/places.lua");
 const CALL: &str = include_str!("scripts/call.lua");
 const ADVANCE: &str = include_str!("scripts/advance.lua");
@@ -19,7 +20,7 @@ fn made(parts: &[&str]) -> Script {
 }
 
 /// What all scripts need that let time take its course.
-const TIME: [&str; 4] = [PLACES, FIND, UNIQUE, ADVANCE];
+const TIME: [&str; 5] = [BEYOND_MEMORY, PLACES, FIND, UNIQUE, ADVANCE];
 
 // Those that write: they have `CALL`, and may be repeated.
 pub(super) static ENQUEUE: Made = LazyLock::new(|| made(&[PLACES, FIND, UNIQUE, CALL, ACCEPT, include_str!("scripts/enqueue.lua")]));
@@ -28,7 +29,7 @@ pub(super) static SETTLE: Made = LazyLock::new(|| made(&[&TIME.join("\n"), CALL,
 pub(super) static CHANGE: Made = LazyLock::new(|| made(&[&TIME.join("\n"), CALL, include_str!("scripts/change.lua")]));
 pub(super) static ADOPT: Made = LazyLock::new(|| made(&[PLACES, FIND, UNIQUE, CALL, ACCEPT, include_str!("scripts/adopt.lua")]));
 pub(super) static PAUSE: Made = LazyLock::new(|| made(&[PLACES, CALL, include_str!("scripts/pause.lua")]));
-pub(super) static RELEASE: Made = LazyLock::new(|| made(&[PLACES, CALL, include_str!("scripts/release.lua")]));
+pub(super) static RELEASE: Made = LazyLock::new(|| made(&[BEYOND_MEMORY, PLACES, CALL, include_str!("scripts/release.lua")]));
 
 // Those that may be repeated as they are.
 pub(super) static RENEW: Made = LazyLock::new(|| made(&[&TIME.join("\n"), include_str!("scripts/renew.lua")]));

@@ -84,7 +84,7 @@ impl Store {
                 return Ok(known);
             }
             if let Some(Holder { id, place }) = self.holder(key, None)? {
-                let waiting = place.filter(|(_, place)| key.replaces && matches!(place, Place::Ready | Place::Scheduled | Place::Lost));
+                let waiting = place.filter(|(_, place)| key.replaces && matches!(place, Place::Ready | Place::Scheduled));
                 let Some((other, place)) = waiting else { return Ok(Enqueued::Held(id)) };
                 self.leave(&other, &place)?;
                 replaced.push(other.seq);

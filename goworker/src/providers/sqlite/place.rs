@@ -82,6 +82,21 @@ pub(super) fn locate_waiting(conn: &Connection, job: &Known) -> Result<Option<Pl
     Ok(first::<i64>(conn, scheduled, [job.due, job.seq], |row| row.get(0))?.map(|_| Place::Scheduled))
 }
 
+/// Where a job stands that has not ended, without a look at those that have: these may be many.
+pub(super) fn locate_open(conn: &Connection, job: &Known) -> Result<Option<Place>> {
+    match locate_waiting(conn, job)? {
+        Some(waiting) => Ok(Some(waiting)),
+        None => locate_running(conn, job),
+    }
+}
+
+/// Under which lease a job runs, if it does.
+fn locate_running(conn: &Connection, job: &Known) -> Result<Option<Place>> {
+    let running = "SELECT token, until FROM batch b WHERE EXISTS (SELECT 1 FROM json_each(b.seqs) WHERE value = ?1)
+                   AND NOT EXISTS (SELECT 1 FROM part p WHERE p.token = b.token AND p.seq = ?1)";
+    first(conn, running, [job.seq], |row| Ok(Place::Running { token: row.get(0)?, until: row.get(1)? }))
+}
+
 /// Where a job stands. Look-ups by key, but for running and finished ones: these read the lists whose span has room for it.
 pub(super) fn locate(conn: &Connection, job: &Known) -> Result<Place> {
     if let Some(waiting) = locate_waiting(conn, job)? {
@@ -90,10 +105,7 @@ pub(super) fn locate(conn: &Connection, job: &Known) -> Result<Place> {
     if let Some(at) = first(conn, "SELECT at FROM dead WHERE seq = ?1", [job.seq], |row| row.get(0))? {
         return Ok(Place::Dead { at });
     }
-    let running = "SELECT token, until FROM batch b WHERE EXISTS (SELECT 1 FROM json_each(b.seqs) WHERE value = ?1)
-                   AND NOT EXISTS (SELECT 1 FROM part p WHERE p.token = b.token AND p.seq = ?1)";
-    let lease = |row: &Row<'_>| Ok(Place::Running { token: row.get(0)?, until: row.get(1)? });
-    if let Some(running) = first(conn, running, [job.seq], lease)? {
+    if let Some(running) = locate_running(conn, job)? {
         return Ok(running);
     }
     let finished = "SELECT n, state, at FROM finished f WHERE ?1 BETWEEN lowest AND highest

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Result, Row};
 use crate::clock::Timestamp;
 use crate::job::{Ids, Job, JobId};
 
-use super::place::{Known, Place, by_seq, locate};
+use super::place::{Known, Place, by_seq, locate_open};
 use super::seqs::Seqs;
 use super::store::Store;
 
@@ -33,7 +33,7 @@ impl Key {
 #[derive(Debug)]
 pub(super) struct Holder {
     pub(super) id: JobId,
-    /// Where it stands; nothing if it is forgotten, and only its window lasts.
+    /// Where it waits or runs; nothing if only its window lasts.
     pub(super) place: Option<(Known, Place)>,
 }
 
@@ -45,17 +45,16 @@ impl Store {
         let Some((seq, id, until)) = last.optional()?.filter(|(seq, ..)| own.is_none() || *seq != own) else { return Ok(None) };
         // Only ids are in the column; what a stranger wrote there holds nothing.
         let Ok(id) = id.parse() else { return Ok(None) };
-        let place = self.place_of(seq)?;
+        let place = self.open_place(seq)?;
         let lasts = until.is_some_and(|until| self.now < until);
-        let goes_on = place.as_ref().is_some_and(|(_, place)| !place.state().is_final());
-        Ok((lasts || goes_on).then_some(Holder { id, place }))
+        Ok((lasts || place.is_some()).then_some(Holder { id, place }))
     }
 
-    fn place_of(&self, seq: Option<i64>) -> Result<Option<(Known, Place)>> {
+    /// Where a job waits or runs.
+    fn open_place(&self, seq: Option<i64>) -> Result<Option<(Known, Place)>> {
         let Some(seq) = seq else { return Ok(None) };
         let Some(job) = by_seq(self.conn(), seq)? else { return Ok(None) };
-        let place = locate(self.conn(), &job)?;
-        Ok(Some((job, place)))
+        Ok(locate_open(self.conn(), &job)?.map(|place| (job, place)))
     }
 
     /// Gives the key to a job that was accepted at that time.

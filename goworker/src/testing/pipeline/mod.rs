@@ -21,7 +21,7 @@ use crate::job::{Ids, Job, JobId};
 use crate::manager::Summary;
 use crate::outcome::WorkResult;
 use crate::plugin::QueueHandle;
-use crate::queue::{JobRecord, State};
+use crate::queue::{Enqueued, JobRecord, State};
 use crate::registry::Registry;
 use crate::worker::Context;
 
@@ -164,7 +164,7 @@ impl Pipeline {
         }
     }
 
-    /// Puts a job, as JSON, into the only queue.
+    /// Puts a job, as JSON, into the only queue; answers its id, or that of the job that holds its key.
     ///
     /// # Panics
     /// When it is no job, or there is not one queue.
@@ -178,7 +178,7 @@ impl Pipeline {
         self.feed_into(&name, job)
     }
 
-    /// Puts a job, as JSON, into the queue of that name.
+    /// Puts a job, as JSON, into the queue of that name; answers its id, or that of the job that holds its key.
     ///
     /// # Panics
     /// When it is no job, or there is no such queue.
@@ -188,8 +188,10 @@ impl Pipeline {
         let accepted = self.block_on(async {
             let parsed = Job::parse(job.as_bytes(), &self.ids)?;
             let id = parsed.job.id.clone();
-            queue.enqueue(&[Arc::new(parsed.job)], None).await?;
-            anyhow::Ok(id)
+            match queue.enqueue(&[Arc::new(parsed.job)], None).await?.pop() {
+                Some(Enqueued::Held(holder)) => anyhow::Ok(holder),
+                _ => anyhow::Ok(id),
+            }
         });
         accepted.unwrap_or_else(|error| panic!("{error:#}\nin the job {job}"))
     }

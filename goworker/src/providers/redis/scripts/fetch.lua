@@ -134,7 +134,7 @@ for index = 1, #demand, 2 do
     if #ids > before then
       types[#types + 1], types[#types + 2] = type, #ids - before
     end
-    if has_ready(type) then
+    if #ids - before == room and has_ready(type) then
       wake(type) -- there is more, for another process
     end
   end
@@ -146,7 +146,9 @@ end
 if call('EXISTS', prefix .. 'expiring') == 1 then
   call('ZREM', prefix .. 'expiring', unpack(ids))
 end
-local token = int(call('INCR', prefix .. 'token'))
+-- Tokens grow with the clock, so that none is given twice even if the server has forgotten what it wrote last.
+local token = int(math.max(tonumber(call('GET', prefix .. 'token') or 0) + 1, time[1] * 1000000 + time[2]))
+call('SET', prefix .. 'token', token)
 call('HSET', prefix .. 'batch', token, cmsgpack.pack({ ARGV[OWN + 1], types, ids }))
 call('ZADD', prefix .. 'lease', int(now + tonumber(ARGV[OWN])), token)
 write_down()

@@ -55,6 +55,24 @@ local function list_ended(state, type, id)
   count(state, type, 1)
 end
 
+-- The same for all jobs of a batch.
+local function list_batch(state, types, ids)
+  if ended[state] then
+    local from = 0
+    for pair = 1, #types, 2 do
+      for position = from + 1, from + types[pair + 1] do
+        list_ended(state, types[pair], ids[position])
+      end
+      from = from + types[pair + 1]
+    end
+    return
+  end
+  ended[state] = { state, now, types, ids }
+  for pair = 1, #types, 2 do
+    count(state, types[pair], types[pair + 1])
+  end
+end
+
 -- Tells who waits for jobs of a type. One token is enough: whoever takes it passes it on if there is more.
 local function wake(type)
   woken[type] = true

@@ -1,5 +1,6 @@
 -- Extends leases. Own arguments: lease (ms), tokens. Answers the tokens that are lost, and the ids that someone asked to cancel.
-advance()
+lose_leases()
+write_down()
 local lost, cancelled = {}, {}
 local anyone = call('EXISTS', prefix .. 'asked') == 1
 for index = OWN + 1, #ARGV do

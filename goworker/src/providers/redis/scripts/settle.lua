@@ -11,7 +11,7 @@ if answered then
 end
 -- A server that is out of memory refuses a script that begins by writing more. What is settled must be taken all the same.
 call('DEL', prefix .. 'call:')
-advance()
+lose_leases()
 
 local batches, touched, refused, number = {}, {}, {}, 0
 
@@ -43,7 +43,7 @@ local function settle(token, position)
     refused[#refused + 1] = number - 1
     return nil
   end
-  touched[token] = (touched[token] or 0) + 1
+  touched[token] = true
   return id
 end
 
@@ -55,33 +55,40 @@ local function are_all(positions, batch)
   return #positions == #batch[3] and most == #batch[3]
 end
 
-local function settle_done(token, positions)
-  local batch = batch_of(token)
-  if batch and are_all(positions, batch) and call('EXISTS', prefix .. 'settled:' .. token) == 0 then
-    -- The whole batch at once, which is the ordinary case: nothing is done job by job.
-    number = number + #positions
-    batches[token] = false
-    close_batch(token)
-    local from = 0
-    for pair = 1, #batch[2], 2 do
-      for _ = 1, batch[2][pair + 1] do
-        from = from + 1
-        list_ended('done', batch[2][pair], batch[3][from])
-      end
-    end
-    if call('EXISTS', prefix .. 'asked') == 1 then
-      call('SREM', prefix .. 'asked', unpack(batch[3]))
-    end
-    return
+-- The whole batch at once: nothing is done job by job.
+local function settle_whole(token, batch)
+  number = number + #batch[3]
+  batches[token] = false
+  close_batch(token)
+  list_batch('done', batch[2], batch[3])
+  if call('EXISTS', prefix .. 'asked') == 1 then
+    call('SREM', prefix .. 'asked', unpack(batch[3]))
   end
-  for _, position in ipairs(positions) do
-    local id = settle(token, position)
+end
+
+local function settle_done(token, positions)
+  local batch, key = batch_of(token), prefix .. 'settled:' .. token
+  if batch and are_all(positions, batch) and call('EXISTS', key) == 0 then
+    return settle_whole(token, batch)
+  end
+  local settled = batch and call('SMISMEMBER', key, unpack(positions)) or {}
+  local fresh = {}
+  for index, position in ipairs(positions) do
+    local id = batch and settled[index] == 0 and batch[3][position + 1]
     if id then
+      fresh[#fresh + 1] = position
       list_ended('done', type_at(batch, position), id)
       if is_asked(id) then
         call('SREM', prefix .. 'asked', id)
       end
+    else
+      refused[#refused + 1] = number
     end
+    number = number + 1
+  end
+  if #fresh > 0 then
+    call('SADD', key, unpack(fresh))
+    touched[token] = true
   end
 end
 
@@ -160,6 +167,5 @@ for token in pairs(touched) do
   end
 end
 write_down()
-advance()
 answer(cmsgpack.pack(refused))
 return refused
