@@ -96,6 +96,12 @@ async fn scenario(url: &str) -> Vec<String> {
     answers.note("renew", queue.renew(&[batch.lease.token]).await.unwrap());
     answers.note("retry", queue.retry(&ids(["c", "a", "later"])).await.unwrap());
     answers.note("delete", queue.delete(&ids(["a", "g", "f"])).await.unwrap());
+    queue.pause(None).await.unwrap();
+    queue.pause(Some("work")).await.unwrap();
+    answers.note("fetch during a pause", handed(&queue.fetch(&Demand::Any(3)).await.unwrap()));
+    queue.resume(Some("work")).await.unwrap();
+    queue.pause(Some("other")).await.unwrap();
+    queue.resume(None).await.unwrap();
     answers.note("fetch the rest", handed(&queue.fetch(&Demand::Any(3)).await.unwrap()));
     look(&queue, &mut answers).await;
     queue.close().await.unwrap();
@@ -110,7 +116,9 @@ async fn look(queue: &QueueHandle, answers: &mut Answers) {
         let of = (record.state, record.attempt, record.crashes, record.output.json(), failure, record.attempts.len());
         answers.note(record.job.id.as_str(), of);
     }
-    answers.note("stats", queue.stats().await.unwrap().counts);
+    let stats = queue.stats().await.unwrap();
+    answers.note("stats", stats.counts);
+    answers.note("paused", stats.paused);
     answers.note("cursor", queue.cursor("file").await.unwrap());
 }
 

@@ -28,7 +28,7 @@ pub(super) static FETCH: Made = LazyLock::new(|| made(&[&TIME.join("\n"), CALL, 
 pub(super) static SETTLE: Made = LazyLock::new(|| made(&[&TIME.join("\n"), CALL, ACCEPT, include_str!("scripts/settle.lua")]));
 pub(super) static CHANGE: Made = LazyLock::new(|| made(&[&TIME.join("\n"), CALL, include_str!("scripts/change.lua")]));
 pub(super) static ADOPT: Made = LazyLock::new(|| made(&[PLACES, FIND, UNIQUE, CALL, ACCEPT, include_str!("scripts/adopt.lua")]));
-pub(super) static PAUSE: Made = LazyLock::new(|| made(&[PLACES, CALL, include_str!("scripts/pause.lua")]));
+pub(super) static PAUSE: Made = LazyLock::new(|| made(&[BEYOND_MEMORY, PLACES, CALL, include_str!("scripts/pause.lua")]));
 pub(super) static RELEASE: Made = LazyLock::new(|| made(&[BEYOND_MEMORY, PLACES, CALL, include_str!("scripts/release.lua")]));
 
 // Those that may be repeated as they are.
