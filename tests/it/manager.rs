@@ -252,3 +252,19 @@ fn a_worker_may_say_after_how_many_crashes_a_job_is_poison() {
         assert_eq!((record.crashes, record.failure.unwrap().cause), (crashes, Cause::Poison), "{config}");
     }
 }
+
+#[test]
+fn how_far_a_job_is_can_be_seen_while_it_runs() {
+    let mut pipeline = Pipeline::new(PLAIN);
+    let id = pipeline.feed(&job("progress"));
+    let mut seen = Vec::new();
+    for _ in 0..20 {
+        pipeline.run_for(Duration::from_millis(250));
+        seen.extend(pipeline.job(&id).progress.map(|progress| progress.message));
+    }
+    seen.dedup();
+    // It says so ten times a second, and is passed on once.
+    assert_eq!(seen.len(), 4, "{seen:?}");
+    assert!(seen.last().unwrap().starts_with("step 4"), "{seen:?}");
+    assert!(pipeline.wait(&id, State::Done).progress.is_none());
+}
