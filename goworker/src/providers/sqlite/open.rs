@@ -163,7 +163,9 @@ fn check_ours(conn: &Connection) -> Result<(), Fault> {
 
 fn check_sound(conn: &Connection) -> Result<(), Fault> {
     let verdict: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if verdict == "ok" { Ok(()) } else { Err(Fault::Damaged(verdict)) }
+    // The first line may be a headline.
+    let found = verdict.lines().last().unwrap_or_default();
+    if found == "ok" { Ok(()) } else { Err(Fault::Damaged(found.to_owned())) }
 }
 
 fn configure(conn: &Connection) -> Result<(), Fault> {
