@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use goworker::{
-    AnyQueue, Batch, Change, Clock, Cursor, Delivery, Demand, Enqueued, Filter, Job, JobId, JobRecord, Output, Paused, Provider,
-    ProviderError, Queue, QueueHandle, QueueStats, Renewal, Settled, Settlement, Setup, State, Token,
+    AnyQueue, Batch, Change, Clock, Cursor, Delivery, Demand, Enqueued, Filter, Job, JobId, JobRecord, Output, Paused, Progressed,
+    Provider, ProviderError, Queue, QueueHandle, QueueStats, Renewal, Settled, Settlement, Setup, State, Token,
 };
 
 /// What is wrong with a queue.
@@ -337,6 +337,10 @@ impl Queue for Faulty {
 
     async fn delete(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
         self.inner().delete(ids).await
+    }
+
+    async fn note_progress(&self, told: &[Progressed]) -> Result<(), ProviderError> {
+        self.inner().note_progress(told).await
     }
 
     async fn pause(&self, job_type: Option<&str>) -> Result<(), ProviderError> {

@@ -30,6 +30,13 @@ impl Worker for Scripted {
                 tokio::time::sleep(millis(job)?).await;
                 Ok(Output::none())
             }
+            "progress" => {
+                for tenth in 1..=100u8 {
+                    ctx.progress(f64::from(tenth) / 100.0, &format!("step {tenth}"));
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                Ok(Output::none())
+            }
             "stop when told" => {
                 ctx.cancelled().await;
                 Err(anyhow::anyhow!("stopped"))?

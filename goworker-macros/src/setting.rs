@@ -81,7 +81,7 @@ impl Setting {
 /// The settings that the core takes out of an entry before the plugin sees it.
 fn common(role: Role) -> &'static [&'static str] {
     match role {
-        Role::Worker => &["concurrency", "timeout", "retry"],
+        Role::Worker => &["concurrency", "timeout", "retry", "poison"],
         Role::Provider | Role::Queue => &["into", "lease", "keep", "rate"],
     }
 }

@@ -13,6 +13,7 @@ pub mod units;
 
 // ── who takes part ──
 mod function;
+mod progress;
 mod provider;
 mod queue;
 mod worker;
@@ -40,6 +41,7 @@ pub use job::{Ids, Job, JobBuilder, JobError, JobId, Params, Parsed, Unique, Uni
 pub use macros::{provider, worker};
 pub use outcome::{Attempt, Cause, Failure, FailureHandler, Outcome, Output, Rules, Settlement, WorkError, WorkResult, decide};
 pub use plugin::{AnyProvider, AnyQueue, AnyWorker, Plugin, ProviderHandle, QueueHandle, WorkerHandle};
+pub use progress::{Progress, Progressed};
 pub use provider::{Batch, Bound, Cursor, Delivery, Demand, Keep, Lease, Provider, ProviderError, Renewal, Settled, Setup, Token};
 pub use queue::{Change, Count, Enqueued, Filter, JobRecord, MAX_BULK, Paused, Queue, QueueStats, State};
 pub use registry::{Duplicate, Origin, Registered, Registration, Registry, Role, Stability};

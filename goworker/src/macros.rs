@@ -139,7 +139,7 @@ pub use goworker_macros::provider;
 ///   outside of it does not compile.
 /// * `#[config(example = ..)]` is what `goworker new config` writes for a field that has to be given.
 /// * `#[state]` is not configuration. It begins as the type's default, and [`Worker::init`](crate::Worker::init) can set it.
-/// * `concurrency`, `timeout` and `retry` are settings of every worker; no field can be called so.
+/// * `concurrency`, `timeout`, `retry` and `poison` are settings of every worker; no field can be called so.
 ///
 /// The type of a setting implements `serde::Deserialize` and `schemars::JsonSchema`.
 ///

@@ -7,6 +7,7 @@ use futures::future::BoxFuture;
 
 use crate::job::{Job, JobId};
 use crate::outcome::WorkResult;
+use crate::progress::Progressed;
 use crate::provider::{Batch, Cursor, Demand, Provider, ProviderError, Renewal, Settled, Setup, Token};
 use crate::queue::{Change, Enqueued, Filter, JobRecord, Queue, QueueStats};
 use crate::worker::{Context, Worker};
@@ -159,6 +160,7 @@ pub(crate) trait DynQueue: DynProvider {
     fn cancel_boxed<'a>(&'a self, ids: &'a [JobId]) -> Answer<'a, Vec<Change>>;
     fn retry_boxed<'a>(&'a self, ids: &'a [JobId]) -> Answer<'a, Vec<Change>>;
     fn delete_boxed<'a>(&'a self, ids: &'a [JobId]) -> Answer<'a, Vec<Change>>;
+    fn note_progress_boxed<'a>(&'a self, told: &'a [Progressed]) -> Answer<'a, ()>;
     fn pause_boxed<'a>(&'a self, job_type: Option<&'a str>) -> Answer<'a, ()>;
     fn resume_boxed<'a>(&'a self, job_type: Option<&'a str>) -> Answer<'a, ()>;
     fn stats_boxed(&self) -> Answer<'_, QueueStats>;
@@ -190,6 +192,9 @@ impl<Q: Queue> DynQueue for Q {
     }
     fn delete_boxed<'a>(&'a self, ids: &'a [JobId]) -> Answer<'a, Vec<Change>> {
         Box::pin(self.delete(ids))
+    }
+    fn note_progress_boxed<'a>(&'a self, told: &'a [Progressed]) -> Answer<'a, ()> {
+        Box::pin(self.note_progress(told))
     }
     fn pause_boxed<'a>(&'a self, job_type: Option<&'a str>) -> Answer<'a, ()> {
         Box::pin(self.pause(job_type))
@@ -313,6 +318,10 @@ impl QueueHandle {
     /// See [`Queue::delete`].
     pub async fn delete(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
         self.0.delete_boxed(ids).await
+    }
+    /// See [`Queue::note_progress`].
+    pub async fn note_progress(&self, told: &[Progressed]) -> Result<(), ProviderError> {
+        self.0.note_progress_boxed(told).await
     }
     /// See [`Queue::pause`].
     pub async fn pause(&self, job_type: Option<&str>) -> Result<(), ProviderError> {

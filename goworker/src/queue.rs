@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::job::{Job, JobId};
 use crate::outcome::{Attempt, Failure, Output};
+use crate::progress::{Progress, Progressed};
 use crate::provider::{Cursor, Provider, ProviderError};
 
 /// The most jobs that one [`Queue::enqueue`] takes. A call is one atomic step, and a long step would keep leases
@@ -108,6 +109,15 @@ pub trait Queue: Provider {
     /// # Errors
     /// When the store cannot be written.
     fn delete(&self, ids: &[JobId]) -> impl Future<Output = Result<Vec<Change>, ProviderError>> + Send;
+
+    /// Takes note of how far running jobs are: the last that was told is [shown](JobRecord::progress) as long as the job runs
+    /// under that lease, and need not survive the process. Of one that does not run under it any more, nothing is noted.
+    ///
+    /// A manager calls it once a second at most, for all of its jobs together.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn note_progress(&self, told: &[Progressed]) -> impl Future<Output = Result<(), ProviderError>> + Send;
 
     /// Pauses the jobs of a type, or the whole queue if none is named, for all processes that use the store: nothing of it
     /// is handed out until it is [resumed](Queue::resume), and [`ready`](Provider::ready) does not return for it.
@@ -247,6 +257,8 @@ pub struct JobRecord {
     pub due_at: Option<Timestamp>,
     /// Until when its lease lasts, if it runs.
     pub leased_until: Option<Timestamp>,
+    /// How far it is, if it runs and its worker has told.
+    pub progress: Option<Progress>,
     /// When it ended, if it has.
     pub ended_at: Option<Timestamp>,
     /// What it returned, if that is kept.

@@ -7,12 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, ForeignWork};
 use crate::job::{Ids, Job, JobId};
 use crate::outcome::WorkResult;
+use crate::progress::Progress;
 use crate::provider::{ProviderError, Setup, Token};
 
 /// Runs jobs of one type.
@@ -53,6 +55,9 @@ pub struct Context {
     run: Run,
     services: Arc<Services>,
     log: Mutex<VecDeque<String>>,
+    progress: Mutex<Option<Progress>>,
+    /// Told when there is progress to be passed on.
+    progressed: Arc<Notify>,
 }
 
 /// The facts of one run.
@@ -99,7 +104,12 @@ const LOG_LINE_BYTES: usize = 2_000;
 impl Context {
     /// A context for one run.
     pub fn new(run: Run, services: Arc<Services>) -> Self {
-        Context { run, services, log: Mutex::new(VecDeque::new()) }
+        Context::reporting(run, services, Arc::default())
+    }
+
+    /// A context that tells when there is progress to be passed on.
+    pub(crate) fn reporting(run: Run, services: Arc<Services>, progressed: Arc<Notify>) -> Self {
+        Context { run, services, log: Mutex::default(), progress: Mutex::default(), progressed }
     }
 
     /// 1 for the first attempt.
@@ -165,10 +175,19 @@ impl Context {
         log.push_back(line);
     }
 
-    /// Says how far the job is: `fraction` of 1, and a word about it.
+    /// Says how far the job is: `fraction` of 1, and a word about it. `goworker jobs` shows the last that was said as long as
+    /// the job runs.
+    ///
+    /// It costs next to nothing, so say it as often as you like: the queue is told once a second at most. A job need not
+    /// say anything to be known to be alive: its lease is renewed without it.
     pub fn progress(&self, fraction: f64, message: &str) {
-        let percent = (fraction.clamp(0.0, 1.0) * 100.0).round();
-        self.log(tracing::Level::INFO, &format!("{percent}% {message}"));
+        *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = Some(Progress::new(fraction, message));
+        self.progressed.notify_one();
+    }
+
+    /// What was said since the last time.
+    pub(crate) fn take_progress(&self) -> Option<Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Puts a job into the named queue, or the only one; answers its id once it is accepted durably, or

@@ -198,3 +198,11 @@ fn a_script_may_put_its_job_off_or_say_when_to_try_again() {
     assert_eq!((record.attempts.len(), record.failure.unwrap().message.as_str()), (3, "busy"));
     assert!(run(&mut pipeline, "wrong", "").failure.unwrap().message.contains("is not a duration"));
 }
+
+#[test]
+fn a_script_says_how_far_it_is() {
+    let said = r#"progress(0.5, "half") progress(1) return "said""#;
+    assert_eq!(output(said, "{}"), r#""said""#);
+    let wrong = output(r#"progress("half")"#, "{}");
+    assert!(wrong.contains("s.lua:1: progress: a number from 0 to 1 is needed, not a string"), "{wrong}");
+}

@@ -240,3 +240,31 @@ fn statistics_count_by_provider_type_and_outcome() {
     let summary = pipeline.run_until_idle();
     insta::assert_json_snapshot!(summary.stats);
 }
+
+#[test]
+fn a_worker_may_say_after_how_many_crashes_a_job_is_poison() {
+    for (worker, crashes) in [("scripted()", 2), ("scripted(poison: 1)", 1)] {
+        let config = format!(r#"(providers: {{ "jobs": memory() }}, workers: {{ "scripted": {worker} }}, poison: 2)"#);
+        let mut pipeline = Pipeline::new(&config);
+        pipeline.fault("crash the manager always");
+        let id = pipeline.feed(&job("ok"));
+        let record = pipeline.wait(&id, State::Dead);
+        assert_eq!((record.crashes, record.failure.unwrap().cause), (crashes, Cause::Poison), "{config}");
+    }
+}
+
+#[test]
+fn how_far_a_job_is_can_be_seen_while_it_runs() {
+    let mut pipeline = Pipeline::new(PLAIN);
+    let id = pipeline.feed(&job("progress"));
+    let mut seen = Vec::new();
+    for _ in 0..20 {
+        pipeline.run_for(Duration::from_millis(250));
+        seen.extend(pipeline.job(&id).progress.map(|progress| progress.message));
+    }
+    seen.dedup();
+    // It says so ten times a second, and is passed on once.
+    assert_eq!(seen.len(), 4, "{seen:?}");
+    assert!(seen.last().unwrap().starts_with("step 4"), "{seen:?}");
+    assert!(pipeline.wait(&id, State::Done).progress.is_none());
+}

@@ -84,6 +84,7 @@ fn the_suite_finds_a_claim_without_a_lease() {
     renew tells which leases are lost
     a job that shall be cancelled does not run again
     a dead job that is retried counts anew
+    progress of a lost lease changes nothing
     a fetch that is cut off loses nothing
     I2 leases: a job runs as long as it is leased, and no longer
     ");

@@ -8,9 +8,10 @@ use goworker::{
     Batch, Cause, Clock, Cursor, Delivery, Demand, Failure, Filter, Job, JobBuilder, JobId, Output, QueueHandle, Settled, Settlement,
     Setup, Unique,
 };
-use goworker_tests::queues::queue;
 use goworker_tests::redis_server::RedisServer;
 use goworker_tests::tcp_proxy::{Fault, TcpProxy};
+
+use goworker_tests::queues::queue;
 
 /// What a queue answered, line by line, without what differs from run to run.
 #[derive(Default)]
@@ -96,8 +97,10 @@ async fn scenario(url: &str) -> Vec<String> {
     answers.note("retry", queue.retry(&ids(["c", "a", "later"])).await.unwrap());
     answers.note("delete", queue.delete(&ids(["a", "g", "f"])).await.unwrap());
     queue.pause(None).await.unwrap();
-    queue.pause(Some("others")).await.unwrap();
-    answers.note("fetch while it is paused", handed(&queue.fetch(&Demand::Any(3)).await.unwrap()));
+    queue.pause(Some("work")).await.unwrap();
+    answers.note("fetch during a pause", handed(&queue.fetch(&Demand::Any(3)).await.unwrap()));
+    queue.resume(Some("work")).await.unwrap();
+    queue.pause(Some("other")).await.unwrap();
     queue.resume(None).await.unwrap();
     answers.note("fetch the rest", handed(&queue.fetch(&Demand::Any(3)).await.unwrap()));
     look(&queue, &mut answers).await;
@@ -114,7 +117,8 @@ async fn look(queue: &QueueHandle, answers: &mut Answers) {
         answers.note(record.job.id.as_str(), of);
     }
     let stats = queue.stats().await.unwrap();
-    answers.note("stats", (stats.counts, stats.paused));
+    answers.note("stats", stats.counts);
+    answers.note("paused", stats.paused);
     answers.note("cursor", queue.cursor("file").await.unwrap());
 }
 

@@ -44,6 +44,10 @@ pub fn common_settings(role: Role) -> Vec<Field> {
             )
             .or("that of the config")
             .example("(retries: 3)"),
+            Field::new::<u32>("poison", "u32", "A job on which so many processes have died is not run again.")
+                .or("that of the config")
+                .within("1..=1000000")
+                .example("3"),
         ],
     }
 }
@@ -66,7 +70,13 @@ pub fn top_level() -> Vec<Field> {
             "How long running jobs may go on after the first signal to stop; then they are cancelled, and released uncharged.",
         )
         .or("(grace: \"30s\")"),
-        Field::new::<u32>("poison", "u32", "A job on which so many processes have died is not run again.").or("3").within("1..=1000000"),
+        Field::new::<u32>(
+            "poison",
+            "u32",
+            "A job on which so many processes have died is not run again, unless its worker says otherwise.",
+        )
+        .or("3")
+        .within("1..=1000000"),
     ]
 }
 
@@ -76,8 +86,8 @@ pub(super) fn home(name: &str) -> Option<&'static str> {
         "retries" | "backoff" => "`retry: (retries: 5, backoff: ..)`",
         "grace" => "`shutdown: (grace: \"30s\")`",
         "age" | "count" => "`keep: (done: (age: \"1h\", count: 1000), dead: (..))`",
-        "failure_handlers" | "poison" | "shutdown" | "providers" | "workers" => "the top level of the file",
-        "retry" => "workers, or to the top level of the file",
+        "failure_handlers" | "shutdown" | "providers" | "workers" => "the top level of the file",
+        "retry" | "poison" => "workers, or to the top level of the file",
         "concurrency" | "timeout" => "workers",
         "keep" => "queues",
         "lease" => "providers",
@@ -194,17 +204,26 @@ pub(super) struct WorkerSettings {
     pub(super) concurrency: usize,
     pub(super) timeout: Option<Duration>,
     pub(super) retry: RetryPolicy,
+    pub(super) poison: u32,
 }
 
 impl WorkerSettings {
-    pub(super) fn read(reader: &mut Reader<'_>, retry: &RetryPolicy) -> Self {
+    /// What is left out of `retry`, and `poison`, are those of the config.
+    pub(super) fn read(reader: &mut Reader<'_>, retry: &RetryPolicy, poison: u32) -> Self {
         let concurrency = reader.given("concurrency");
         let concurrency = reader.within("concurrency", concurrency, 1..=100_000).unwrap_or(20);
         let timeout: Option<Option<Dur>> = reader.given("timeout");
         let timeout = timeout.flatten();
         let timeout = reader.within("timeout", timeout, Dur::millis(1)..).map(Dur::get);
-        WorkerSettings { concurrency, timeout, retry: read_retry(reader, retry) }
+        let poison = read_poison(reader).unwrap_or(poison);
+        WorkerSettings { concurrency, timeout, retry: read_retry(reader, retry), poison }
     }
+}
+
+/// After how many crashes a job is not run again.
+pub(super) fn read_poison(reader: &mut Reader<'_>) -> Option<u32> {
+    let poison = reader.given("poison");
+    reader.within("poison", poison, 1..=1_000_000)
 }
 
 /// A `retry` block; what is left out is as in `default`.

@@ -10,7 +10,7 @@ use crate::retry::RetryPolicy;
 use crate::settings::{Notes, Reader, SourceText, names_queue, suggest};
 use crate::units::Dur;
 
-use super::core_settings::{ProviderSettings, WorkerSettings, common_settings, home, read_retry};
+use super::core_settings::{ProviderSettings, WorkerSettings, common_settings, home, read_poison, read_retry};
 use super::outline::{Entries, Entry, Section};
 use super::queues::stores_nothing;
 use super::{Config, ProviderEntry, QueueConfig, QueueEntry, Source, WorkerEntry, handlers};
@@ -46,8 +46,7 @@ impl<'a> Draft<'a> {
             top.error("", start.clone(), duplicate.to_string(), Some(help));
         }
         let retry = read_retry(&mut top, &RetryPolicy::default());
-        let poison = top.given("poison");
-        let poison = top.within("poison", poison, 1..=1_000_000).unwrap_or(3);
+        let poison = read_poison(&mut top).unwrap_or(3);
         let mut shutdown = top.block("shutdown");
         let grace = shutdown.given::<Dur>("grace").map_or(Duration::from_secs(30), Dur::get);
         shutdown.finish(&["grace"], home);
@@ -64,7 +63,7 @@ impl<'a> Draft<'a> {
             path: PathBuf::from(&self.source.name),
             base: self.source.base.clone(),
             providers: providers.entries.iter().filter_map(|entry| self.provider(entry, &around)).collect(),
-            workers: workers.entries.iter().filter_map(|entry| self.worker(entry, &retry, &around)).collect(),
+            workers: workers.entries.iter().filter_map(|entry| self.worker(entry, &retry, poison, &around)).collect(),
             failure_handlers,
             grace,
             poison,
@@ -134,9 +133,9 @@ impl<'a> Draft<'a> {
         Some(ProviderEntry { name: entry.name.clone(), kind: entry.kind, source, lease: common.lease, keep: common.keep })
     }
 
-    fn worker(&self, entry: &Entry<'a>, retry: &RetryPolicy, around: &Around<'a, '_>) -> Option<WorkerEntry> {
+    fn worker(&self, entry: &Entry<'a>, retry: &RetryPolicy, poison: u32, around: &Around<'a, '_>) -> Option<WorkerEntry> {
         let mut reader = entry.reader(self.source, self.notes, Section::Workers);
-        let common = WorkerSettings::read(&mut reader, retry);
+        let common = WorkerSettings::read(&mut reader, retry, poison);
         let plugin = (entry.registration.build)(&mut reader);
         if plugin.is_some() {
             for field in (entry.registration.fields)().iter().filter(|field| names_queue(field.schema)) {
@@ -147,8 +146,8 @@ impl<'a> Draft<'a> {
         }
         finish(reader, entry);
         let Plugin::Worker(worker) = plugin? else { return None };
-        let WorkerSettings { concurrency, timeout, retry } = common;
-        Some(WorkerEntry { name: entry.name.clone(), kind: entry.kind, worker, concurrency, timeout, retry })
+        let WorkerSettings { concurrency, timeout, retry, poison } = common;
+        Some(WorkerEntry { name: entry.name.clone(), kind: entry.kind, worker, concurrency, timeout, retry, poison })
     }
 }
 

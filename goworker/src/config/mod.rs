@@ -43,7 +43,7 @@ pub struct Config {
     pub failure_handlers: Vec<FailureHandler>,
     /// How long running jobs may go on after the first signal to stop.
     pub grace: Duration,
-    /// A job on which this many processes have died is not run again.
+    /// A job on which this many processes have died is not run again, if it has no worker that says otherwise.
     pub poison: u32,
 }
 
@@ -88,6 +88,8 @@ pub struct WorkerEntry {
     pub timeout: Option<Duration>,
     /// When its jobs are tried again.
     pub retry: RetryPolicy,
+    /// A job of it on which this many processes have died is not run again.
+    pub poison: u32,
 }
 
 /// A configuration without errors, and what deserves a warning.

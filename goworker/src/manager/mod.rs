@@ -224,7 +224,7 @@ impl Manager {
     }
 
     async fn start_worker(&mut self, base: &Path, entry: WorkerEntry) -> Result<(), StartError> {
-        let WorkerEntry { name, kind, worker, concurrency, timeout, retry } = entry;
+        let WorkerEntry { name, kind, worker, concurrency, timeout, retry, poison } = entry;
         let setup = Setup { concurrency, ..self.setup(&name, base) };
         let worker = worker.start(&setup).await.map_err(|error| StartError { role: "worker", name: name.clone(), kind, error })?;
         self.workers.push(worker.clone());
@@ -238,7 +238,7 @@ impl Manager {
                 Box::pin(async move { enqueue(&client, job, queue.as_deref()).await })
             }),
         };
-        self.pools.push(Pool { job_type: name.into(), worker, free: concurrency, timeout, retry, services: Arc::new(services) });
+        self.pools.push(Pool { job_type: name.into(), worker, free: concurrency, timeout, retry, poison, services: Arc::new(services) });
         Ok(())
     }
 

@@ -92,7 +92,11 @@ fn table(found: &[Found], reader: Reader, now: Timestamp) -> String {
             Reader::Person { .. } => when::relative(job.moment(), now),
             Reader::Program => job.moment().to_string(),
         };
-        let subject = [record.job.id.to_string(), record.job.job_type.clone(), record.job.name.clone(), record.state.to_string()];
+        let state = match (&record.progress, reader) {
+            (Some(progress), Reader::Person { .. }) => format!("{} {}%", record.state, progress.percent()),
+            _ => record.state.to_string(),
+        };
+        let subject = [record.job.id.to_string(), record.job.job_type.clone(), record.job.name.clone(), state];
         let queue = (!one_queue).then(|| job.queue.clone());
         let rest = [record.attempt.to_string(), moment, job.error().unwrap_or_default().to_owned()];
         table.row(subject.into_iter().chain(queue).chain(rest));
@@ -103,10 +107,10 @@ fn table(found: &[Found], reader: Reader, now: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::jobs::record::tests::{at, dead, done, scheduled};
+    use crate::cli::jobs::record::tests::{at, dead, done, running, scheduled};
 
     fn shown(reader: Reader) -> String {
-        let text = table(&[done(), dead(), scheduled()], reader, at("12:03:00"));
+        let text = table(&[done(), dead(), scheduled(), running()], reader, at("12:03:00"));
         anstream::adapter::strip_str(&text).to_string()
     }
 

@@ -7,6 +7,7 @@ use crate::cli::terminal;
 use crate::clock::Timestamp;
 use crate::job::Job;
 use crate::outcome::Attempt;
+use crate::progress::Progress;
 use crate::queue::{JobRecord, State};
 
 /// A job and the queue that it was found in.
@@ -53,6 +54,7 @@ struct Line<'a> {
     enqueued_at: Timestamp,
     due_at: Option<Timestamp>,
     leased_until: Option<Timestamp>,
+    progress: Option<&'a Progress>,
     ended_at: Option<Timestamp>,
 }
 
@@ -83,6 +85,7 @@ impl<'a> From<&'a Found> for Line<'a> {
             enqueued_at: record.enqueued_at,
             due_at: record.due_at,
             leased_until: record.leased_until,
+            progress: record.progress.as_ref(),
             ended_at: record.ended_at,
         }
     }
@@ -134,6 +137,7 @@ pub(super) mod tests {
             enqueued_at: at("12:00:00"),
             due_at: None,
             leased_until: None,
+            progress: None,
             ended_at: None,
             output: Output::none(),
             failure: None,
@@ -180,9 +184,16 @@ pub(super) mod tests {
         found
     }
 
+    pub(crate) fn running() -> Found {
+        let mut found = found("jobs", r#"{"id":"film","type":"cli","name":"encode"}"#, State::Running);
+        found.record.leased_until = Some(at("12:03:20"));
+        found.record.progress = Some(Progress::new(0.5, "half\x1b[2J"));
+        found
+    }
+
     #[test]
     fn json_has_every_field_and_exact_numbers() {
-        let text = list_json(&[done(), dead(), scheduled()]);
+        let text = list_json(&[done(), dead(), scheduled(), running()]);
         serde_json::from_str::<serde_json::Value>(&text).unwrap();
         insta::assert_snapshot!(text);
         assert_eq!(list_json(&[]), "{\"jobs\": []}\n");

@@ -92,6 +92,10 @@ fn job(found: &Found, now: Timestamp) -> String {
     line("enqueued", Some(instant(record.enqueued_at)));
     line("due", record.due_at.map(instant));
     line("leased until", record.leased_until.map(instant));
+    line(
+        "progress",
+        record.progress.as_ref().map(|progress| format!("{}% {}", progress.percent(), progress.message).trim_end().to_owned()),
+    );
     line("expires", job.expires_at.map(instant));
     line("ended", record.ended_at.map(instant));
     line("params", Some(job.params.get().to_owned()));
@@ -158,11 +162,11 @@ fn indented(label: &str, failure: &Failure) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::jobs::record::tests::{at, dead, done, scheduled};
+    use crate::cli::jobs::record::tests::{at, dead, done, running, scheduled};
 
     #[test]
     fn everything_about_a_job_is_shown() {
-        let text = render(&[done(), dead(), scheduled()], at("12:03:00"));
+        let text = render(&[done(), dead(), scheduled(), running()], at("12:03:00"));
         insta::assert_snapshot!(anstream::adapter::strip_str(&text).to_string());
     }
 }

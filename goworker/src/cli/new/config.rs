@@ -231,6 +231,7 @@ mod tests {
             "(providers: { \"a b\": memory })",
             "(providers: { \"q\": memory }, workers: { \"l\": lua(concurrency: 0) })",
             "(providers: { \"q\": memory }, workers: { \"l\": lua(retry: (backoff: fixed(3))) })",
+            "(providers: { \"q\": memory }, workers: { \"l\": lua(poison: 0) })",
             "(providers: { \"q\": memory }, poison: 0)",
             "(workers: {})",
         ] {

@@ -137,12 +137,13 @@ impl Engine {
         if self.phase != Phase::Running {
             return self.give_back(lane, token, delivery);
         }
-        if delivery.crashes >= self.rulebook.poison {
+        let pool = self.by_type.get(delivery.job.job_type.as_str()).copied();
+        if delivery.crashes >= pool.map_or(self.rulebook.poison, |pool| self.pools[pool].poison) {
             let message = format!("{} processes died on it, so it is not run again", delivery.crashes);
             return self.bury(lane, token, delivery, Failure::new(Cause::Poison, message));
         }
-        match self.by_type.get(delivery.job.job_type.as_str()) {
-            Some(pool) if self.pools[*pool].free > 0 => self.start(lane, *pool, token, delivery),
+        match pool {
+            Some(pool) if self.pools[pool].free > 0 => self.start(lane, pool, token, delivery),
             Some(_) => self.lanes[lane].parked.push_back((delivery, token)),
             None => {
                 let failure = Failure::new(Cause::NoWorker, format!("no worker runs jobs of type `{}`", delivery.job.job_type));

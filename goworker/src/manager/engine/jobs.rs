@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::job::Job;
 use crate::outcome::{Attempt, Cause, Failure, Outcome, Output, Rules, Settlement, decide};
+use crate::progress::Progress;
 use crate::provider::{Delivery, Settled, Token};
 use crate::units::{Dur, Size};
 use crate::worker::{Context, Run};
@@ -36,6 +37,13 @@ pub(super) struct Running {
     pub(super) stuck: bool,
 }
 
+impl Running {
+    /// How far it is, if it has said so since the last time.
+    pub(super) fn progress(&self) -> Option<Progress> {
+        self.context.take_progress()
+    }
+}
+
 /// Why a job was asked to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Why {
@@ -53,7 +61,7 @@ impl Engine {
         let deadline = shorter(pool.timeout, delivery.job.timeout).map(|timeout| started + timeout);
         let attempt = u32::try_from(delivery.attempts.len()).unwrap_or(u32::MAX).saturating_add(1);
         let run = Run { job: Arc::clone(&delivery.job), attempt, token, deadline, cancel: CancellationToken::new() };
-        let context = Arc::new(Context::new(run, Arc::clone(&pool.services)));
+        let context = Arc::new(Context::reporting(run, Arc::clone(&pool.services), Arc::clone(&self.progressed)));
         report::started(&delivery.job, attempt);
         let work = {
             let (worker, job, context) = (pool.worker.clone(), Arc::clone(&delivery.job), Arc::clone(&context));

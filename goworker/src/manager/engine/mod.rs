@@ -7,6 +7,7 @@ mod ask;
 mod end;
 mod jobs;
 mod leases;
+mod progress;
 mod settle;
 
 use std::collections::{BTreeMap, HashMap};
@@ -16,7 +17,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::{pending, select_all};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::{self, AbortHandle, JoinError, JoinSet};
 use tokio::time::Instant;
 
@@ -46,6 +47,7 @@ pub(super) struct Pool {
     pub(super) free: usize,
     pub(super) timeout: Option<Duration>,
     pub(super) retry: RetryPolicy,
+    pub(super) poison: u32,
     pub(super) services: Arc<Services>,
 }
 
@@ -53,6 +55,7 @@ pub(super) struct Pool {
 #[derive(Debug, Clone)]
 pub(super) struct Rulebook {
     pub(super) handlers: Vec<FailureHandler>,
+    /// For jobs of a type that nobody runs.
     pub(super) poison: u32,
     pub(super) grace: Duration,
     pub(super) until_idle: bool,
@@ -69,6 +72,7 @@ enum Answer {
     Settled { settled: Vec<Settled>, result: Result<Vec<usize>, ProviderError> },
     Renewed { tokens: Vec<Token>, asked: Instant, result: Result<Renewal, ProviderError> },
     Census { round: Option<u64>, result: Result<QueueStats, ProviderError> },
+    ProgressNoted { result: Result<(), ProviderError> },
 }
 
 /// What is due at a time.
@@ -91,6 +95,8 @@ enum Timer {
     Census,
     /// Queues that had work for others are asked again.
     Recount,
+    /// Queues are told how far jobs are.
+    Progress,
     /// The grace time is over.
     Grace,
     /// Those who did not stop at the end of the grace time are given up.
@@ -123,6 +129,9 @@ pub(super) struct Engine {
     phase: Phase,
     fatal: Option<String>,
     given_up: bool,
+    /// Told when a job has said how far it is.
+    progressed: Arc<Notify>,
+    telling: progress::Telling,
     /// The last look at each lane's queue.
     census: Vec<Option<QueueStats>>,
     idle: end::IdleCheck,
@@ -155,6 +164,8 @@ impl Engine {
             phase: Phase::Running,
             fatal: None,
             given_up: false,
+            progressed: Arc::default(),
+            telling: progress::Telling::default(),
             census,
             idle: end::IdleCheck::default(),
             reported: Vec::new(),
@@ -184,6 +195,7 @@ impl Engine {
                 Some(answer) = self.calls.join_next_with_id() => self.answered(answer),
                 () = tokio::time::sleep_until(next) => {}
                 () = any_change(&mut self.links), if self.phase == Phase::Running => {}
+                () = self.progressed.notified(), if self.telling == progress::Telling::Nothing => self.progressed(),
             }
         }
     }
@@ -233,6 +245,7 @@ impl Engine {
             Ok((_, Answer::Settled { settled, result })) => self.settled(lane, settled, result),
             Ok((_, Answer::Renewed { tokens, asked, result })) => self.renewed(lane, &tokens, asked, result),
             Ok((_, Answer::Census { round, result })) => self.counted(lane, round, result),
+            Ok((_, Answer::ProgressNoted { result })) => self.progress_noted(lane, result),
             Err(error) if error.is_panic() => {
                 // It has taken its slots and settlements with it; its leases bring the jobs back after a restart.
                 let message = format!("the provider `{}` panicked: {}", self.lanes[lane].name, panic_text(error));
@@ -273,6 +286,7 @@ impl Engine {
                 self.set_timer(CENSUS, Timer::Census);
             }
             Timer::Recount => self.idle.reset(),
+            Timer::Progress => self.tell_progress(),
             Timer::Grace => self.grace_is_over(),
             Timer::Release => self.release(),
             Timer::GiveUp => self.given_up = true,

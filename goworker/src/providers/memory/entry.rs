@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use goworker::{Attempt, Failure, Job, JobRecord, Output, State, Timestamp, Token};
+use goworker::{Attempt, Failure, Job, JobRecord, Output, Progress, State, Timestamp, Token};
 
 /// Names an entry as long as it is stored; the number may be used again afterwards.
 pub(super) type Key = usize;
@@ -81,6 +81,8 @@ pub(super) struct Past {
     pub(super) crashes: u32,
     pub(super) failure: Option<Failure>,
     pub(super) cancel_asked: bool,
+    /// How far it is, while it runs.
+    pub(super) progress: Option<Progress>,
 }
 
 impl Entry {
@@ -141,6 +143,7 @@ impl Entry {
             enqueued_at: self.enqueued_at,
             due_at,
             leased_until,
+            progress: self.past.as_deref().and_then(|past| past.progress.clone()),
             ended_at,
             output: self.output.clone(),
             failure: self.past.as_deref().and_then(|past| past.failure.clone()),

@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use goworker::{
-    Batch, Change, Clock, Cursor, Demand, Enqueued, Filter, Job, JobId, JobRecord, Provider, ProviderError, Queue, QueueStats, Renewal,
-    Settled, Setup, Timestamp, Token, provider,
+    Batch, Change, Clock, Cursor, Demand, Enqueued, Filter, Job, JobId, JobRecord, Progressed, Provider, ProviderError, Queue, QueueStats,
+    Renewal, Settled, Setup, Timestamp, Token, provider,
 };
 use tokio::sync::Notify;
 
@@ -174,6 +174,12 @@ impl Queue for Memory {
     async fn delete(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
         let (mut store, _) = self.shared.now();
         Ok(ids.iter().map(|id| store.delete(id)).collect())
+    }
+
+    async fn note_progress(&self, told: &[Progressed]) -> Result<(), ProviderError> {
+        let (mut store, _) = self.shared.now();
+        told.iter().for_each(|told| store.note_progress(told));
+        Ok(())
     }
 
     async fn pause(&self, job_type: Option<&str>) -> Result<(), ProviderError> {

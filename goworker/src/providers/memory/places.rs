@@ -179,6 +179,11 @@ impl Leases {
         Some(key)
     }
 
+    /// A job that is not settled.
+    pub(super) fn get(&self, token: Token, handle: u64) -> Option<Key> {
+        *self.held.get(&token)?.jobs.get(usize::try_from(handle).ok()?)?
+    }
+
     /// Extends a lease; answers what is still held under it, or nothing if it is lost.
     pub(super) fn renew(&mut self, token: Token, until: Timestamp) -> Option<impl Iterator<Item = Key> + '_> {
         let held = self.held.get_mut(&token)?;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use goworker::{
-    Batch, Cursor, Delivery, Demand, Enqueued, Job, JobId, Keep, Lease, MAX_BULK, ProviderError, Renewal, Settled, Settlement, State,
-    Timestamp, Token,
+    Batch, Cursor, Delivery, Demand, Enqueued, Job, JobId, Keep, Lease, MAX_BULK, Progressed, ProviderError, Renewal, Settled, Settlement,
+    State, Timestamp, Token,
 };
 use slab::Slab;
 use tokio::sync::oneshot;
@@ -251,6 +251,12 @@ impl Store {
         renewal
     }
 
+    pub(super) fn note_progress(&mut self, told: &Progressed) {
+        if let Some(key) = self.leases.get(told.token, told.handle) {
+            self.entries[key].past().progress = Some(told.progress.clone());
+        }
+    }
+
     pub(super) fn ticket(&mut self) -> u64 {
         self.last_ticket += 1;
         self.last_ticket
@@ -275,6 +281,9 @@ impl Store {
     /// Moves a job from the place where it is to another. Who takes a key out of a lane or a lease does so before.
     pub(super) fn put(&mut self, key: Key, place: Place) {
         self.leave(key);
+        if let Some(past) = self.entries[key].past.as_deref_mut() {
+            past.progress = None;
+        }
         self.entries[key].place = place;
         self.enter(key);
     }

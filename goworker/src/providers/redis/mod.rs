@@ -22,8 +22,8 @@ use std::time::Duration;
 
 use anyhow::bail;
 use goworker::{
-    Batch, Cause, Change, Cursor, Demand, Enqueued, Failure, Filter, Ids, Job, JobId, JobRecord, Lease, MAX_BULK, Provider, ProviderError,
-    Queue, QueueStats, Renewal, Settled, Settlement, Setup, Token, provider,
+    Batch, Cause, Change, Cursor, Demand, Enqueued, Failure, Filter, Ids, Job, JobId, JobRecord, Lease, MAX_BULK, Progressed, Provider,
+    ProviderError, Queue, QueueStats, Renewal, Settled, Settlement, Setup, Token, provider,
 };
 
 use self::bell::Bell;
@@ -206,6 +206,14 @@ impl Queue for Redis {
 
     async fn delete(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
         self.change("delete", ids).await
+    }
+
+    async fn note_progress(&self, told: &[Progressed]) -> Result<(), ProviderError> {
+        let mut call = self.open()?.calls.read(&script::PROGRESS);
+        for Progressed { token, handle, progress } in told {
+            call.cmd.arg(token.0).arg(handle).arg(serde_json::to_string(progress).map_err(ProviderError::failed)?);
+        }
+        call.answer::<()>().await
     }
 
     async fn pause(&self, job_type: Option<&str>) -> Result<(), ProviderError> {

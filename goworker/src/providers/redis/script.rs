@@ -33,6 +33,7 @@ pub(super) static RELEASE: Made = LazyLock::new(|| made(&[BEYOND_MEMORY, PLACES,
 
 // Those that may be repeated as they are.
 pub(super) static RENEW: Made = LazyLock::new(|| made(&[&TIME.join("\n"), include_str!("scripts/renew.lua")]));
+pub(super) static PROGRESS: Made = LazyLock::new(|| made(&[PLACES, include_str!("scripts/progress.lua")]));
 pub(super) static LOOK: Made = LazyLock::new(|| made(&[&TIME.join("\n"), include_str!("scripts/look.lua")]));
 pub(super) static CATCH_UP: Made = LazyLock::new(|| made(&[&TIME.join("\n"), include_str!("scripts/catch_up.lua")]));
 pub(super) static CANDIDATES: Made = LazyLock::new(|| made(&[PLACES, include_str!("scripts/candidates.lua")]));

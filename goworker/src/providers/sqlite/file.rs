@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use goworker::{
     Attempt, Batch, Cause, Change, Clock, Cursor, Delivery, Demand, Enqueued, Failure, Ids, Job, JobId, JobRecord, Lease, MAX_BULK,
-    ProviderError, Random, Renewal, Settled, Settlement, Setup, Timestamp, Token,
+    Progressed, ProviderError, Random, Renewal, Settled, Settlement, Setup, Timestamp, Token,
 };
 use tokio::sync::OnceCell;
 
@@ -192,6 +192,15 @@ impl OpenFile {
             changes.extend(self.writer.call(class, move |store| store.change(wish, &ids)).await?);
         }
         Ok(changes)
+    }
+
+    pub(super) async fn note_progress(&self, told: &[Progressed]) -> Result<(), ProviderError> {
+        let json = |told: &Progressed| serde_json::to_string(&told.progress).map(|json| (told.token, told.handle, json));
+        let told = told.iter().map(json).collect::<Result<Vec<_>, _>>().map_err(ProviderError::failed)?;
+        let class = Class { weight: told.len(), ..CLAIM };
+        self.writer
+            .call(class, move |store| told.iter().try_for_each(|(token, handle, json)| store.note_progress(*token, *handle, json)))
+            .await
     }
 
     pub(super) async fn pause(&self, job_type: Option<&str>) -> Result<(), ProviderError> {

@@ -36,8 +36,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use goworker::{
-    Batch, Change, Cursor, Demand, Enqueued, Filter, Job, JobId, JobRecord, Provider, ProviderError, Queue, QueueStats, Renewal, Settled,
-    Setup, Token, provider,
+    Batch, Change, Cursor, Demand, Enqueued, Filter, Job, JobId, JobRecord, Progressed, Provider, ProviderError, Queue, QueueStats,
+    Renewal, Settled, Setup, Token, provider,
 };
 
 use change::Wish;
@@ -142,6 +142,10 @@ impl Queue for Sqlite {
 
     async fn delete(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
         self.change(Wish::Delete, ids).await
+    }
+
+    async fn note_progress(&self, told: &[Progressed]) -> Result<(), ProviderError> {
+        self.file()?.note_progress(told).await
     }
 
     async fn pause(&self, job_type: Option<&str>) -> Result<(), ProviderError> {

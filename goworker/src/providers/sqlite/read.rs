@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Result, Row};
 use crate::clock::Timestamp;
 use crate::job::{Ids, Job, JobId};
 use crate::outcome::{Attempt, Failure, Output};
+use crate::progress::Progress;
 use crate::provider::ProviderError;
 use crate::queue::{Count, Filter, JobRecord, QueueStats, State};
 
@@ -147,12 +148,20 @@ fn record(conn: &Connection, ids: &Ids, seq: i64, state: State, at: Option<i64>)
             enqueued_at: Timestamp::from_millis(row.get(5)?),
             due_at: at.filter(|_| state == State::Scheduled),
             leased_until: at.filter(|_| state == State::Running),
+            progress: if state == State::Running { progress(conn, seq)? } else { None },
             ended_at: at.filter(|_| state.is_final()),
             output: row.get::<_, Option<String>>(6)?.map(Output::from_json).transpose().map_err(|e| unreadable(6, e))?.unwrap_or_default(),
             failure: failure(row)?,
             attempts: Vec::new(),
         })
     })
+}
+
+/// How far a running job is.
+fn progress(conn: &Connection, seq: i64) -> Result<Option<Progress>> {
+    let mut select = conn.prepare_cached("SELECT progress FROM progress WHERE seq = ?1")?;
+    let told = select.query_row([seq], |row| serde_json::from_str(row.get_ref(0)?.as_str()?).map_err(|error| unreadable(0, error)));
+    told.optional()
 }
 
 /// The job as it was accepted. One that cannot be read any more is still listed, by what the table knows.

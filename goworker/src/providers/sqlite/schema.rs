@@ -18,7 +18,7 @@ pub(super) const PRIORITY_STEP_MS: i64 = 60_000;
 /// What leads from each version of the schema to the next. `user_version` tells how many of them a file has seen.
 ///
 /// A step that was released is never changed: new ones are appended.
-pub(super) const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
+pub(super) const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4];
 
 const VERSION_1: &str = "
 CREATE TABLE job(                       -- every job that is known
@@ -119,6 +119,15 @@ const VERSION_3: &str = "
 CREATE TABLE paused(type TEXT) STRICT;  -- types that are not handed out; NULL: none is
 ";
 
+const VERSION_4: &str = "
+CREATE TABLE progress(                  -- how far running jobs are
+  seq INTEGER PRIMARY KEY,
+  token INTEGER NOT NULL,
+  progress TEXT NOT NULL                -- as JSON
+) STRICT;
+CREATE INDEX progress_token ON progress(token);
+";
+
 /// Which version of the schema a file has, if it is one of ours.
 pub(super) fn version(conn: &Connection) -> Result<usize> {
     conn.pragma_query_value(None, "user_version", |row| row.get(0))
@@ -163,6 +172,14 @@ mod tests {
         assert!(crate::providers::sqlite::pause::paused(&conn).unwrap().is_empty());
         conn.execute_batch("INSERT INTO paused(type) VALUES(NULL), ('x')").unwrap();
         assert!(crate::providers::sqlite::pause::paused(&conn).unwrap().queue);
+    }
+
+    #[test]
+    fn a_file_from_before_progress_was_noted_has_room_for_it() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn, &[VERSION_1, VERSION_2, VERSION_3]).unwrap();
+        migrate(&mut conn, STEPS).unwrap();
+        conn.execute_batch("INSERT INTO progress(seq, token, progress) VALUES(1, 1, '{}')").unwrap();
     }
 
     #[test]

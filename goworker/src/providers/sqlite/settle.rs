@@ -112,6 +112,7 @@ impl Store {
                 refused.push(position);
                 continue;
             }
+            self.run("DELETE FROM progress WHERE seq = ?1", [end.seq])?;
             self.end(end, &mut done, &mut cancelled)?;
         }
         self.put_finished("done", done)?;
@@ -187,7 +188,17 @@ impl Store {
     pub(super) fn close_batch(&self, token: i64) -> Result<()> {
         self.run("DELETE FROM part WHERE token = ?1", [token])?;
         self.run("DELETE FROM cancel WHERE token = ?1", [token])?;
+        self.run("DELETE FROM progress WHERE token = ?1", [token])?;
         self.run("DELETE FROM batch WHERE token = ?1", [token])?;
+        Ok(())
+    }
+
+    /// Notes how far a job is, if it runs under this lease.
+    pub(super) fn note_progress(&self, token: Token, handle: u64, progress: &str) -> Result<()> {
+        let sql = "INSERT OR REPLACE INTO progress(seq, token, progress) SELECT ?2, ?1, ?3
+                   WHERE EXISTS (SELECT 1 FROM batch b, json_each(b.seqs) WHERE b.token = ?1 AND value = ?2)
+                     AND NOT EXISTS (SELECT 1 FROM part WHERE token = ?1 AND seq = ?2)";
+        self.run(sql, (key(token.0), key(handle), progress))?;
         Ok(())
     }
 

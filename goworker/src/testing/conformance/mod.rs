@@ -46,6 +46,7 @@ mod keeping;
 mod leases;
 mod managing;
 mod pausing;
+mod progressing;
 mod replacing;
 mod report;
 mod settling;
@@ -201,6 +202,7 @@ async fn judge_cases(nature: Nature, open: &Arc<Open>, report: &mut Report) {
         leases::CASES,
         managing::CASES,
         pausing::CASES,
+        progressing::CASES,
         uniqueness::CASES,
         replacing::CASES,
         waiting::CASES,

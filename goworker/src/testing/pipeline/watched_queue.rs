@@ -9,6 +9,7 @@ use crate::clock::Timestamp;
 use crate::job::{Job, JobId};
 use crate::outcome::{Attempt, Settlement};
 use crate::plugin::QueueHandle;
+use crate::progress::Progressed;
 use crate::provider::{Batch, Cursor, Demand, Provider, ProviderError, Renewal, Settled, Token};
 use crate::queue::{Change, Enqueued, Filter, JobRecord, Queue, QueueStats};
 use crate::units::Dur;
@@ -122,6 +123,10 @@ impl Queue for WatchedQueue {
 
     async fn delete(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
         self.queue.delete(ids).await
+    }
+
+    async fn note_progress(&self, told: &[Progressed]) -> Result<(), ProviderError> {
+        self.queue.note_progress(told).await
     }
 
     async fn pause(&self, job_type: Option<&str>) -> Result<(), ProviderError> {

@@ -54,6 +54,18 @@ pub(super) fn table(lua: &Lua, host: &Host) -> mlua::Result<Table> {
             Ok(())
         })?
     })?;
+    table.set("progress", {
+        let watch = Rc::clone(&host.watch);
+        lua.create_function(move |lua, (fraction, message): (Value, Option<LuaString>)| {
+            let number = fraction.as_number().or_else(|| fraction.as_integer().map(|whole| whole as f64));
+            let Some(number) = number else {
+                let why = format!("progress: a number from 0 to 1 is needed, not a {}", fraction.type_name());
+                return answer(lua, Err::<Value, _>(why));
+            };
+            watch.job()?.progress(number, message.map(|message| message.to_string_lossy()).unwrap_or_default());
+            answer(lua, Ok(Value::Nil))
+        })?
+    })?;
     table.set("find", lua.create_function(find)?)?;
     table.set("now", {
         let clock = host.clock.clone();

@@ -87,6 +87,7 @@ impl Worker for Lua {
                 biased;
                 event = inbox.recv() => match event {
                     Some(Event::Log(level, message)) => ctx.log(level, &message),
+                    Some(Event::Progress(fraction, message)) => ctx.progress(fraction, &message),
                     Some(Event::Done(result)) => return result,
                     None if ctx.is_cancelled() => return Err(error::cancelled()),
                     None => return Err(WorkError::retry(anyhow::anyhow!("the Lua engine failed; its thread goes on with other jobs"))),

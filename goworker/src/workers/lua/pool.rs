@@ -40,6 +40,8 @@ pub(super) struct Request {
 pub(super) enum Event {
     /// A line that the script logged.
     Log(Level, String),
+    /// How far it says that it is.
+    Progress(f64, String),
     /// The end.
     Done(WorkResult),
 }

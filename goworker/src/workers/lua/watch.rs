@@ -65,6 +65,14 @@ impl Running {
         }
     }
 
+    /// Sends on its way how far the job is. When more comes than is taken, it is left out: there will be more.
+    pub(super) fn progress(&self, fraction: f64, message: String) {
+        if self.events.capacity() > 1 {
+            // The capacity was looked at on the only thread that sends.
+            let _ = self.events.try_send(Event::Progress(fraction, message));
+        }
+    }
+
     /// The modules that it has loaded.
     pub(super) fn modules(&self, lua: &Lua) -> mlua::Result<Table> {
         match self.modules.get() {

@@ -277,7 +277,21 @@ local function unsettled(token, batch)
   return left
 end
 
+-- Nobody needs to know any more how far the jobs of a batch were.
+local function forget_progress(token)
+  local packed = call('HGET', prefix .. 'batch', token)
+  for _, id in ipairs(packed and cmsgpack.unpack(packed)[3] or {}) do
+    local of = string.match(call('HGET', prefix .. 'progress', id) or '', '^%d+')
+    if of == token then
+      call('HDEL', prefix .. 'progress', id)
+    end
+  end
+end
+
 local function close_batch(token)
+  if call('EXISTS', prefix .. 'progress') == 1 then
+    forget_progress(token)
+  end
   call('HDEL', prefix .. 'batch', token)
   call('ZREM', prefix .. 'lease', token)
   call('DEL', prefix .. 'settled:' .. token)
