@@ -156,3 +156,32 @@ fn a_new_config_with_redis_runs_jobs() {
     }
     assert_ne!(server.cli(&["DBSIZE"]), "0");
 }
+
+#[test]
+fn commands_about_queues_take_a_url_instead_of_a_configuration() {
+    let server = RedisServer::options().password("sesame").start();
+    let sandbox = Sandbox::new(BINARY);
+    let url = format!("{}0?queue=orders", server.url());
+    let run = |arguments: &[&str]| {
+        let output = sandbox.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+        assert!(!text(&output.stderr).contains("warning"), "{arguments:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let id = run(&["enqueue", &url, "--type", "lua"]);
+    assert!(run(&["jobs", &url]).starts_with(id.trim()));
+    assert!(run(&["jobs", "show", &url, id.trim()]).contains("ready"));
+    assert!(run(&["stats", &url]).contains("lua"));
+    run(&["queue", "pause", &url]);
+    run(&["jobs", "cancel", &url, id.trim()]);
+    assert_eq!(server.cli(&["EXISTS", "{goworker:orders}:paused"]), "1");
+    run(&["enqueue", "sqlite:jobs.db", "--type", "lua"]);
+    assert!(sandbox.path("jobs.db").exists());
+
+    for (wrong, code) in [("amqp://:hunter2@host", 2), ("redis://:hunter2@host:x", 78), ("redis://:hunter2@127.0.0.1:1", 69)] {
+        let output = sandbox.run(["enqueue", wrong, "--type", "lua"]);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{told}");
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+}

@@ -31,7 +31,7 @@
 mod choice;
 mod error;
 mod open_queue;
-mod url;
+pub(crate) mod url;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ use std::time::Duration;
 use crate::config::{LoadError, QueueConfig};
 use crate::job::{JobBuilder, JobId};
 use crate::outcome::Output;
-use crate::provider::{Keep, Setup};
+use crate::provider::Setup;
 use crate::queue::{Change, Filter, JobRecord, QueueStats};
 use crate::registry::Registry;
 
@@ -119,10 +119,7 @@ impl Client {
     /// # Errors
     /// Those of [`connect`](Client::connect).
     pub async fn connect_with(url: &str, registry: &Registry) -> Result<Self, OpenError> {
-        let text = url::config_of(url)?;
-        let mut config = QueueConfig::parse(&text, Path::new(""), registry).map_err(LoadError::Wrong)?;
-        config.entries.iter_mut().for_each(|entry| entry.keep = Keep::FOREVER);
-        Client::open_queues(config, Choice::All, true).await
+        Client::open_queues(url::config(url, registry)?.into(), Choice::All, true).await
     }
 
     /// Opens the chosen queues of a configuration. A store that is not there is made, or, without `create`, is empty.

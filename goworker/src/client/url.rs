@@ -1,14 +1,31 @@
 //! A URL is short for a configuration of one queue.
 
+use std::path::Path;
+
 use percent_encoding::percent_decode_str;
 
 use super::error::OpenError;
+use crate::config::{Config, LoadError};
+use crate::provider::Keep;
+use crate::registry::Registry;
 
-/// The configuration that a URL is short for.
+/// Whether a text is a URL, where it may be the path of a file, too.
+pub(crate) fn is_url(text: &str) -> bool {
+    text.contains("://") || text.starts_with("sqlite:")
+}
+
+/// The configuration of one queue that a URL is short for. How long its jobs stay listed is left to the program that runs them.
+pub(crate) fn config(url: &str, registry: &Registry) -> Result<Config, OpenError> {
+    let mut config = Config::parse(&config_of(url)?, Path::new(""), registry).map_err(LoadError::Wrong)?.config;
+    config.providers.iter_mut().for_each(|entry| entry.keep = Keep::FOREVER);
+    Ok(config)
+}
+
+/// The text of that configuration.
 ///
 /// `sqlite:jobs.db` and `sqlite:/var/jobs.db` name a file, and so does `sqlite:///var/jobs.db`. `redis://HOST/0?queue=orders` and the
 /// other URLs of `redis` name a server, and may have its settings `queue` (`jobs` if left out), `namespace` and `ca` after the `?`.
-pub(super) fn config_of(url: &str) -> Result<String, OpenError> {
+fn config_of(url: &str) -> Result<String, OpenError> {
     let Some((scheme, rest)) = url.split_once(':') else {
         return Err(OpenError::Url("this is not a URL; write `sqlite:jobs.db`, or open a configuration".to_owned()));
     };

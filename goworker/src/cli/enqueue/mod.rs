@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::Format;
 use super::escape;
 use super::fault::Fault;
-use super::load::ConfigArg;
+use super::load::QueuesArg;
 use super::queues::{self, Absent, Choice};
 use crate::registry::Registry;
 use answers::Answers;
@@ -38,7 +38,7 @@ Of jobs with `unique` and the same key only one is there at a time: for the othe
 A job whose `id` is there already is not stored again, so an interrupted file of jobs with ids can be enqueued once more.")]
 pub(super) struct EnqueueArgs {
     #[command(flatten)]
-    config: ConfigArg,
+    config: QueuesArg,
     /// The queue; may be left out if there is only one
     #[arg(long, value_name = "QUEUE")]
     into: Option<String>,

@@ -44,7 +44,8 @@ impl Warnings {
 
     /// What there is to say about the type of a job.
     pub(super) fn of_type(&mut self, job_type: &str) -> Option<String> {
-        if self.workers.iter().any(|worker| worker == job_type) || !self.types.insert(job_type.to_owned()) {
+        // A URL tells of no workers, and a configuration without any is warned of as a whole.
+        if self.workers.is_empty() || self.workers.iter().any(|worker| worker == job_type) || !self.types.insert(job_type.to_owned()) {
             return None;
         }
         let hint = did_you_mean(job_type, self.workers.iter().map(String::as_str)).map(|hint| format!("; {hint}")).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use super::distinct;
 use crate::cli::fault::Fault;
-use crate::cli::load::ConfigArg;
+use crate::cli::load::QueuesArg;
 use crate::cli::queues::{self, Absent, Choice};
 use crate::cli::terminal;
 use crate::client::OpenQueue;
@@ -16,7 +16,7 @@ use crate::registry::Registry;
 #[command(after_help = "Prints the ids of the jobs that were changed, one a line. Exit code 1 if one could not be.")]
 pub(super) struct ChangeJobs {
     #[command(flatten)]
-    config: ConfigArg,
+    config: QueuesArg,
     /// Their ids
     #[arg(value_name = "ID", required_unless_present = "state")]
     ids: Vec<JobId>,

@@ -17,7 +17,7 @@ use crate::registry::Registry;
 #[derive(Debug, clap::Args)]
 pub(super) struct ListJobs {
     // Neither flattened nor plain, as elsewhere: clap could then not tell a list from a command with options of a list.
-    /// The RON file that describes providers and workers
+    /// The RON file that describes the queues, or the URL of one: `redis://HOST/0?queue=jobs`, `sqlite:jobs.db`
     #[arg(value_name = "CONFIG", value_hint = clap::ValueHint::FilePath, required = true)]
     config: Option<PathBuf>,
     /// Only this queue
@@ -43,7 +43,7 @@ const ON_A_TERMINAL: usize = 100;
 impl ListJobs {
     pub(super) fn execute(self, registry: &Registry) -> Result<(), Fault> {
         let Some(file) = self.config else { return Err(Fault::Usage("which configuration? write `goworker jobs CONFIG`".into())) };
-        let config = load::load(&file, registry)?;
+        let config = load::load_queues(&file, registry)?;
         let reader = Reader::of_stdout();
         let bounded = self.limit.is_none() && self.format == Format::Text && matches!(reader, Reader::Person { .. });
         let limit = if bounded { Some(ON_A_TERMINAL) } else { self.limit };

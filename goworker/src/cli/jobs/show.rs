@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::distinct;
 use super::record::{Found, whole_json};
 use crate::cli::fault::Fault;
-use crate::cli::load::ConfigArg;
+use crate::cli::load::QueuesArg;
 use crate::cli::queues::{self, Absent, Choice};
 use crate::cli::terminal::{self, BOLD, DIM, RED};
 use crate::cli::{Format, escape, when};
@@ -19,7 +19,7 @@ use crate::registry::Registry;
 #[derive(Debug, clap::Args)]
 pub(super) struct ShowJobs {
     #[command(flatten)]
-    config: ConfigArg,
+    config: QueuesArg,
     /// Their ids
     #[arg(required = true, value_name = "ID")]
     ids: Vec<JobId>,

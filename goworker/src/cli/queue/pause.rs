@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::cli::fault::Fault;
-use crate::cli::load::ConfigArg;
+use crate::cli::load::QueuesArg;
 use crate::cli::queues::{self, Absent, Choice};
 use crate::cli::terminal;
 use crate::cli::{Format, escape};
@@ -18,7 +18,7 @@ use crate::settings::did_you_mean;
 #[command(after_help = "Prints what is paused in the queue afterwards.")]
 pub(super) struct PauseArgs {
     #[command(flatten)]
-    config: ConfigArg,
+    config: QueuesArg,
     /// The queue; not needed if there is only one
     #[arg(long, value_name = "QUEUE")]
     queue: Option<String>,

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::pause;
 use crate::cli::fault::Fault;
-use crate::cli::load::ConfigArg;
+use crate::cli::load::QueuesArg;
 use crate::cli::queues::{self, Absent, Choice};
 use crate::cli::table::Table;
 use crate::cli::terminal::{self, BOLD, Reader};
@@ -24,7 +24,7 @@ use crate::registry::Registry;
 )]
 pub(in crate::cli) struct StatsArgs {
     #[command(flatten)]
-    config: ConfigArg,
+    config: QueuesArg,
     /// Only this queue
     #[arg(long, value_name = "QUEUE")]
     queue: Option<String>,
