@@ -157,7 +157,7 @@ fn the_suite_finds_a_queue_that_only_says_it_is_durable() {
     two processes see one holder of a key
     a pause survives a crash and a close
     a pause holds in all processes and each hears of its end
-    I8 durability: after a crash or a cut a call was done whole or not at all, and what was confirmed stays
+    I9 statistics: the counts are those of the jobs
     ");
 }
 

@@ -18,6 +18,7 @@ impl Walk<'_> {
     pub(super) async fn finish(&mut self) -> Holds {
         for job_type in TYPES.map(Some).into_iter().chain([None]) {
             self.resume(0, None, job_type).await?;
+            self.agree(0).await?;
         }
         for _ in 0..4 {
             self.clock(i64::try_from(LONG.as_millis()).unwrap_or(i64::MAX))?;
