@@ -23,7 +23,7 @@ local function read_options(id, type, options, json, ticket)
   local kind, ms = string.match(start or '-', '^([@+])(.+)$')
   local due = math.max(kind == '+' and now + tonumber(ms) or tonumber(ms or nil) or now, now)
   know_type(type, tonumber(priority or 0))
-  local record = string.format('%.0f %.0f %s %s %s o %d %s', ticket, now, due > now and int(due) or '-', priority or '0', expires or '-', #type, type)
+  local record = string.format('%d %d %s %s %s o %d %s', ticket, now, due > now and int(due) or '-', priority or '0', expires or '-', #type, type)
   local mode, window, unique = string.match(rest or '', '^ (%a+) (%S+) (.*)$')
   return record .. json, unique and { mode = mode, window = tonumber(window), key = unique }
 end
@@ -74,7 +74,7 @@ local function accept(from, number)
       if options == '' and not is_passed_over(type, id) then
         if not heads[type] then
           know_type(type, 0)
-          heads[type] = string.format(' %.0f - 0 - l %d %s', now, #type, type)
+          heads[type] = string.format(' %d - 0 - l %d %s', now, #type, type)
           lists[type] = {}
         end
         record = int(ticket) .. heads[type] .. json

@@ -56,58 +56,68 @@ end
 
 -- Nothing is left of these jobs.
 local function forget(ids)
-  local past = call('EXISTS', prefix .. 'past') == 1 and call('HMGET', prefix .. 'past', unpack(ids)) or {}
-  for index, text in pairs(past) do
-    if text then
-      call('DEL', prefix .. 'attempts:' .. ids[index])
+  -- Of most jobs there is nothing but the record.
+  if call('EXISTS', prefix .. 'past', prefix .. 'output', prefix .. 'failure', prefix .. 'keys') > 0 then
+    for index, text in pairs(call('HMGET', prefix .. 'past', unpack(ids))) do
+      if text then
+        call('DEL', prefix .. 'attempts:' .. ids[index])
+      end
+    end
+    forget_keys(ids)
+    for _, name in ipairs({ 'past', 'output', 'failure' }) do
+      call('HDEL', prefix .. name, unpack(ids))
     end
   end
-  forget_keys(ids)
   call('HDEL', prefix .. 'jobs', unpack(ids))
-  for _, name in ipairs({ 'past', 'output', 'failure' }) do
-    call('HDEL', prefix .. name, unpack(ids))
+end
+
+-- Takes `going` jobs out of the oldest entry, and adds them to `gone`.
+local function split_entry(key, entry, going, gone)
+  local state, types, ids = entry[1], entry[3], entry[4]
+  local kept_types, kept_ids, index = {}, {}, 0
+  for pair = 1, #types, 2 do
+    local of_type = math.min(types[pair + 1], going - index)
+    index = index + of_type
+    count(state, types[pair], -of_type)
+    if of_type < types[pair + 1] then
+      kept_types[#kept_types + 1], kept_types[#kept_types + 2] = types[pair], types[pair + 1] - of_type
+    end
+  end
+  for position, id in ipairs(ids) do
+    local list = position <= going and gone or kept_ids
+    list[#list + 1] = id
+  end
+  if #kept_ids == 0 then
+    call('LPOP', key)
+  else
+    call('LSET', key, 0, cmsgpack.pack({ state, entry[2], kept_types, kept_ids }))
   end
 end
 
+-- If many jobs are kept, entries go as a whole, which may be a few too early.
+local MANY = 1000
+
 local function forget_ended()
-  local key, room = prefix .. 'ended', 2 * SHARE
+  local key, gone, more = prefix .. 'ended', {}, false
   local total = tonumber(call('HGET', prefix .. 'counts', 'ended') or 0)
-  while room > 0 do
+  while true do
     local packed = call('LINDEX', key, 0)
-    if not packed then
-      return false
+    local entry = packed and cmsgpack.unpack(packed)
+    local excess = total - #gone - keep.ended.count
+    if not entry or (excess <= 0 and now - entry[2] <= keep.ended.age) then
+      break
+    elseif #gone >= SHARE then
+      more = true
+      break
     end
-    local entry = cmsgpack.unpack(packed)
-    local state, at, types, ids = entry[1], entry[2], entry[3], entry[4]
-    local going = now - at > keep.ended.age and #ids or math.min(#ids, total - keep.ended.count)
-    if going <= 0 then
-      return false
-    end
-    going = math.min(going, room)
-    local gone, kept_types, kept_ids = {}, {}, {}
-    local index = 0
-    for pair = 1, #types, 2 do
-      local of_type = math.min(types[pair + 1], going - index)
-      index = index + of_type
-      count(state, types[pair], -of_type)
-      if of_type < types[pair + 1] then
-        kept_types[#kept_types + 1], kept_types[#kept_types + 2] = types[pair], types[pair + 1] - of_type
-      end
-    end
-    for position, id in ipairs(ids) do
-      local list = position <= going and gone or kept_ids
-      list[#list + 1] = id
-    end
-    if #kept_ids == 0 then
-      call('LPOP', key)
-    else
-      call('LSET', key, 0, cmsgpack.pack({ state, at, kept_types, kept_ids }))
-    end
-    call('HINCRBY', prefix .. 'counts', 'ended', -going)
-    forget(gone)
-    total, room = total - going, room - going
+    local is_whole = now - entry[2] > keep.ended.age or keep.ended.count >= MANY
+    split_entry(key, entry, is_whole and #entry[4] or math.min(#entry[4], excess), gone)
   end
-  return true
+  if #gone > 0 then
+    call('HINCRBY', prefix .. 'counts', 'ended', -#gone)
+    forget(gone)
+  end
+  return more
 end
 
 local function forget_dead()
@@ -130,12 +140,15 @@ end
 -- Whether there is more to do.
 local function advance()
   local more = lose_leases()
-  more = make_due_ready() or more
-  more = expire() or more
+  -- Most queues have none of these at most times.
+  if call('EXISTS', prefix .. 'due', prefix .. 'expiring', prefix .. 'dead', prefix .. 'windows') > 0 then
+    more = make_due_ready() or more
+    more = expire() or more
+    more = forget_dead() or more
+    more = end_windows(SHARE) or more
+  end
   write_down() -- what has expired counts among what is kept
   more = forget_ended() or more
-  more = forget_dead() or more
-  more = end_windows(SHARE) or more
   write_down()
   return more
 end

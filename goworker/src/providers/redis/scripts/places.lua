@@ -17,12 +17,12 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 -- Whole numbers up to 2^53 as text.
 local function int(number)
-  return string.format('%.0f', number)
+  return string.format('%d', number)
 end
 
 -- Ids in the order of their tickets, for jobs with the same score.
 local function member(ticket, id)
-  return string.format('%016.0f', ticket) .. id
+  return string.format('%016d', ticket) .. id
 end
 
 local function id_in(member)
