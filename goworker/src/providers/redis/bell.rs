@@ -10,6 +10,7 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, RedisError};
 use tokio::sync::{Notify, oneshot};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::calls::Calls;
 
@@ -24,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) struct Bell {
     shared: Arc<Shared>,
-    listener: Mutex<Option<tokio::task::AbortHandle>>,
+    listener: Mutex<Option<AbortOnDropHandle<()>>>,
 }
 
 #[derive(Debug)]
@@ -110,15 +111,7 @@ impl Bell {
     fn listen(&self) {
         let mut listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
         if listener.as_ref().is_none_or(|task| task.is_finished()) {
-            *listener = Some(tokio::spawn(listen(Arc::clone(&self.shared))).abort_handle());
-        }
-    }
-}
-
-impl Drop for Bell {
-    fn drop(&mut self) {
-        if let Some(listener) = self.listener.get_mut().unwrap_or_else(PoisonError::into_inner) {
-            listener.abort();
+            *listener = Some(AbortOnDropHandle::new(tokio::spawn(listen(Arc::clone(&self.shared)))));
         }
     }
 }

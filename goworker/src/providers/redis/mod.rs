@@ -1,6 +1,6 @@
 //! `redis`: a queue on a Redis server, for many processes on many machines.
 //!
-//! From outside in: this file is the plugin, [`calls`] how scripts are called and repeated, [`script`] and `scripts/` what they do, [`bell`]
+//! From outside in: this file is the plugin, [`open`] how jobs go out and come back, [`calls`] how scripts are called and repeated, [`script`] and `scripts/` what they do, [`bell`]
 //! how waiting goes without polling, [`server`] the connection, [`route`] the way to it. The page `redis-layout.md` describes the keys.
 
 mod bell;
@@ -10,6 +10,7 @@ mod encode;
 mod incoming;
 mod key_part;
 mod list;
+mod open;
 mod route;
 mod script;
 mod server;
@@ -17,18 +18,17 @@ mod trouble;
 mod url;
 
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::Arc;
 
 use anyhow::bail;
 use goworker::{
-    Batch, Cause, Change, Cursor, Demand, Enqueued, Failure, Filter, Ids, Job, JobId, JobRecord, Lease, MAX_BULK, Progressed, Provider,
-    ProviderError, Queue, QueueStats, Renewal, Settled, Settlement, Setup, Token, provider,
+    Batch, Change, Cursor, Demand, Enqueued, Filter, Job, JobId, JobRecord, MAX_BULK, Progressed, Provider, ProviderError, Queue,
+    QueueStats, Renewal, Settled, Setup, Token, provider,
 };
 
-use self::bell::Bell;
 use self::calls::Calls;
 use self::key_part::KeyPart;
+use self::open::Open;
 use self::route::Route;
 use self::server::Server;
 use self::url::Url;
@@ -58,29 +58,6 @@ pub(super) struct Redis {
     open: Option<Open>,
 }
 
-/// A queue in use.
-#[derive(Debug)]
-struct Open {
-    calls: Arc<Calls>,
-    bell: Bell,
-    owner: String,
-    lease: Duration,
-    ids: Ids,
-    /// A list of the user's that is taken over, and the task that waits for what comes in it.
-    list: Option<String>,
-    watch: OnceLock<AbortOnDrop>,
-}
-
-/// A task that ends with its owner.
-#[derive(Debug)]
-struct AbortOnDrop(tokio::task::AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 /// The layout of keys that this program reads and writes.
 const LAYOUT: &str = "1";
 
@@ -102,9 +79,7 @@ impl Provider for Redis {
             );
         }
         calls.warn_of_eviction().await;
-        let bell = Bell::new(Arc::clone(&calls), &owner);
-        let (list, watch) = (self.list.clone(), OnceLock::new());
-        self.open = Some(Open { calls, bell, owner, lease: setup.lease, ids: setup.ids(), list, watch });
+        self.open = Some(Open::new(calls, owner, self.list.clone(), setup));
         Ok(())
     }
 
@@ -124,15 +99,7 @@ impl Provider for Redis {
     }
 
     async fn renew(&self, leases: &[Token]) -> Result<Renewal, ProviderError> {
-        let open = self.open()?;
-        let mut call = open.calls.read(&script::RENEW);
-        call.cmd.arg(millis(open.lease));
-        for token in leases {
-            call.cmd.arg(token.0);
-        }
-        let (lost, cancelled): (Vec<u64>, Vec<String>) = call.answer().await?;
-        let cancelled = cancelled.iter().filter_map(|id| id.parse().ok()).collect();
-        Ok(Renewal { lost: lost.into_iter().map(Token).collect(), cancelled })
+        self.open()?.renew(leases).await
     }
 
     fn selects_by_type(&self) -> bool {
@@ -145,9 +112,7 @@ impl Provider for Redis {
 
     async fn close(&self) -> anyhow::Result<()> {
         let Some(open) = &self.open else { return Ok(()) };
-        let mut call = open.calls.write(&script::RELEASE);
-        call.cmd.arg(&open.owner);
-        let released: u64 = call.answer().await?;
+        let released = open.release().await?;
         if released > 0 {
             tracing::info!(released, "jobs were given back");
         }
@@ -271,112 +236,7 @@ impl Redis {
     }
 }
 
-impl Open {
-    async fn fetch(&self, demand: &Demand) -> Result<Batch, ProviderError> {
-        if demand.total() == 0 {
-            return Ok(Batch::empty());
-        }
-        let (batch, incoming) = self.fetch_once(demand).await?;
-        let taken_over = match &self.list {
-            Some(list) if batch.deliveries.is_empty() => {
-                self.watch.get_or_init(|| AbortOnDrop(tokio::spawn(incoming::watch(Arc::clone(&self.calls), list.clone())).abort_handle()));
-                incoming::take_over(&self.calls, list).await?
-            }
-            _ => 0,
-        };
-        if incoming + taken_over == 0 {
-            return Ok(batch);
-        }
-        let adopted = incoming::adopt(&self.calls, &self.ids).await;
-        if batch.deliveries.is_empty() {
-            adopted?;
-            return Ok(self.fetch_once(demand).await?.0);
-        }
-        if let Err(error) = adopted {
-            // What was taken is not to be lost for that; the next fetch tries again.
-            tracing::warn!(%error, "what came in from others is not made jobs of yet");
-        }
-        Ok(batch)
-    }
-
-    /// What is there, and how many texts have come in that may be jobs.
-    async fn fetch_once(&self, demand: &Demand) -> Result<(Batch, u64), ProviderError> {
-        let mut call = self.calls.write(&script::FETCH);
-        call.cmd.arg(millis(self.lease)).arg(&self.owner);
-        match demand {
-            Demand::Any(slots) => {
-                call.cmd.arg(*slots);
-            }
-            Demand::ByType(types) => {
-                call.cmd.arg(-1);
-                for (job_type, slots) in types.iter().filter(|(_, slots)| *slots > 0) {
-                    call.cmd.arg(&**job_type).arg(*slots);
-                }
-            }
-        }
-        let handed: decode::Handed = call.answer().await?;
-        let (token, incoming) = (Token(handed.0), handed.3);
-        let mut deliveries = Vec::with_capacity(handed.1.len());
-        for delivery in decode::deliveries(handed, &self.ids) {
-            match delivery {
-                Ok(delivery) => deliveries.push(delivery),
-                Err((handle, error)) => self.bury_unreadable(token, handle, &error).await?,
-            }
-        }
-        let lease = Lease { token, duration: Some(self.lease) };
-        let batch = if deliveries.is_empty() { Batch::empty() } else { Batch { lease, deliveries, cursor: None } };
-        Ok((batch, incoming))
-    }
-
-    /// A job that cannot be read can never run: it becomes a dead letter, so that it is seen.
-    async fn bury_unreadable(&self, token: Token, handle: u64, error: &anyhow::Error) -> Result<(), ProviderError> {
-        let failure = Failure::new(Cause::Error, format!("the stored job cannot be read: {error:#}"));
-        tracing::error!(%token, handle, "{failure}");
-        let job = Arc::new(Job::new(self.ids.next(), ""));
-        let settlement = Settlement::Dead { failure, handlers: Vec::new() };
-        self.settle(&[Settled { token, handle, job, attempt: None, settlement }]).await.map(|_| ())
-    }
-
-    async fn ready(&self, demand: &Demand) {
-        let mut call = self.calls.read(&script::LOOK);
-        if let Demand::ByType(types) = demand {
-            for (job_type, _) in types.iter().filter(|(_, slots)| *slots > 0) {
-                call.cmd.arg(&**job_type);
-            }
-        }
-        let Ok((is_ready, next, types)) = call.answer::<(u8, i64, Vec<String>)>().await else {
-            // The fetch that follows tells why.
-            return;
-        };
-        if is_ready == 1 {
-            return;
-        }
-        let rung = self.bell.rung(&types);
-        match u64::try_from(next) {
-            // However it ends, there is something to look at.
-            Ok(next) => drop(tokio::time::timeout(Duration::from_millis(next), rung).await),
-            Err(_) => rung.await,
-        }
-    }
-
-    async fn settle(&self, settlements: &[Settled]) -> Result<Vec<usize>, ProviderError> {
-        if settlements.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut call = self.calls.write(&script::SETTLE);
-        let order = encode::push_settlements(&mut call.cmd, settlements);
-        let refused: Vec<usize> = call.answer().await?;
-        let mut refused: Vec<usize> = refused.into_iter().filter_map(|nth| order.get(nth).copied()).collect();
-        refused.sort_unstable();
-        Ok(refused)
-    }
-}
-
 /// This machine, as others know it.
 fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
