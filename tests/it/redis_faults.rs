@@ -80,8 +80,8 @@ async fn a_restart_of_the_server_is_survived() {
     stage.works().await;
     server.kill();
     // For longer than calls are patient.
-    tokio::time::sleep(Duration::from_secs(10)).await;
-    assert!(stage.daemon.talk().contains("no answer from Redis at 127.0.0.1:"), "{}", stage.daemon.talk());
+    let tells = || stage.daemon.talk().contains("no answer from Redis at 127.0.0.1:");
+    wait_until("the daemon tells of the outage", Duration::from_secs(60), tells);
     server.restart();
     stage.works().await;
     stage.ends_well().await;
