@@ -18,7 +18,9 @@ mod trouble;
 mod url;
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::bail;
 use goworker::{
@@ -58,6 +60,9 @@ pub(super) struct Redis {
     open: Option<Open>,
 }
 
+/// When people are told that the server has not answered.
+const SOON: Duration = Duration::from_secs(1);
+
 /// The layout of keys that this program reads and writes.
 const LAYOUT: &str = "1";
 
@@ -71,7 +76,7 @@ impl Provider for Redis {
         let calls = Arc::new(Calls::new(server, prefix, setup.keep, owner.clone()));
         let mut layout = redis::cmd("GET");
         layout.arg(calls.key("layout"));
-        let layout: Option<String> = calls.ask(layout).await?;
+        let layout: Option<String> = self.answered_soon(calls.ask(layout)).await?;
         if let Some(layout) = layout.filter(|layout| layout != LAYOUT) {
             bail!(
                 "the queue `{queue}` on {} has the layout {layout}, which another version of goworker has made; this one knows {LAYOUT}",
@@ -210,6 +215,18 @@ impl Redis {
         let open = self.open()?;
         while open.calls.read(&script::CATCH_UP).answer::<u8>().await? == 1 {}
         Ok(open)
+    }
+
+    /// Tells that the server does not answer yet, for people who wait for the start.
+    async fn answered_soon<T>(&self, asked: impl Future<Output = T>) -> T {
+        let mut asked = pin!(asked);
+        match tokio::time::timeout(SOON, asked.as_mut()).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                tracing::warn!("Redis at {} does not answer; trying again for a while", self.url);
+                asked.await
+            }
+        }
     }
 
     async fn set_paused(&self, wish: &str, job_type: Option<&str>) -> Result<(), ProviderError> {
