@@ -213,7 +213,9 @@ async fn what_is_no_store_of_ours_is_refused_and_left_as_it_is() {
     for name in ["missing/jobs.db", "folder", "letter.txt", "letter.txt/jobs.db", "foreign.db", "newer.db", "damaged.db", "cut.db"] {
         refusals.push(refusal(folder.path(), name).await);
     }
-    insta::assert_snapshot!(refusals.join("\n"));
+    // Where the damage is found depends on the tables that there are.
+    let filters = [(r"knows \d+", "knows N"), (r"Tree \d+ page \d+", "Tree N page N")];
+    insta::with_settings!({ filters => filters }, { insta::assert_snapshot!(refusals.join("\n")) });
 }
 
 #[tokio::test]
