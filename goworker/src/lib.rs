@@ -8,6 +8,7 @@ extern crate self as goworker;
 mod clock;
 mod job;
 mod outcome;
+mod rate;
 mod retry;
 pub mod units;
 
@@ -44,6 +45,7 @@ pub use plugin::{AnyProvider, AnyQueue, AnyWorker, Plugin, ProviderHandle, Queue
 pub use progress::{Progress, Progressed};
 pub use provider::{Batch, Bound, Cursor, Delivery, Demand, Keep, Lease, Provider, ProviderError, Renewal, Settled, Setup, Token};
 pub use queue::{Change, Count, Enqueued, Filter, JobRecord, MAX_BULK, Paused, Queue, QueueStats, State};
+pub use rate::{Rate, Starts};
 pub use registry::{Duplicate, Origin, Registered, Registration, Registry, Role, Stability};
 pub use retry::{Backoff, Jitter, RetryPolicy};
 pub use worker::{Context, Enqueue, Run, Services, Worker};

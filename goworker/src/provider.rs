@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::clock::{Clock, Random};
 use crate::job::{Ids, Job, JobId};
 use crate::outcome::{Attempt, Settlement};
+use crate::rate::Rate;
 
 /// A source of jobs: hands out deliveries and is told what became of them.
 ///
@@ -100,6 +101,8 @@ pub struct Setup {
     pub lease: Duration,
     /// How long a queue lists jobs that have ended.
     pub keep: Keep,
+    /// How many jobs of a queue may start in a stretch of time, in all processes that use it; see [`Queue`](crate::Queue).
+    pub rate: Option<Rate>,
     /// Whether a store that is not there yet is made. If not, it counts as an empty one: whoever only looks leaves
     /// nothing behind.
     pub create: bool,
@@ -118,6 +121,7 @@ impl Setup {
             concurrency: 20,
             lease: Duration::from_secs(30),
             keep: Keep::default(),
+            rate: None,
             create: true,
             clock: Clock::system(),
             random: Random::system(),

@@ -31,6 +31,10 @@ pub const MAX_BULK: usize = 1_000;
 /// [window](Job::unique_until) is over, even if `keep` has forgotten it by then. Deleting it by hand frees the key at
 /// once. Who holds a key follows from what is stored: no end and no crash can leave one behind.
 ///
+/// With a [rate](crate::Setup::rate), a fetch hands out no more jobs than it allows, in all processes that use the store together: the
+/// store counts, in the step that hands them out, by a rule like that of [`Starts`](crate::Starts). Each process goes by the rate that it was
+/// given. If it allows fewer than are asked for, the first of all types come; if none, [`ready`](Provider::ready) waits until it allows more.
+///
 /// Every change of a job's state is a compare-and-set on (job, state, token), in one atomic step. The conformance
 /// suite in [`testing`](crate::testing) (feature `testing`) runs the whole contract against any implementation.
 ///

@@ -135,7 +135,7 @@ impl Client {
         let elsewhere = known.iter().filter(|queue| !queue.is_shared).map(|queue| queue.name.to_owned()).collect();
         let mut queues = Queues { config: file, open: Vec::with_capacity(picked.len()), elsewhere, others };
         for entry in entries.into_iter().enumerate().filter(|(index, _)| picked.contains(index)).map(|(_, entry)| entry) {
-            let setup = Setup { lease: entry.lease, keep: entry.keep, create, ..Setup::new(&entry.name, &base) };
+            let setup = Setup { rate: entry.rate, lease: entry.lease, keep: entry.keep, create, ..Setup::new(&entry.name, &base) };
             match entry.queue.start(&setup).await {
                 Ok(handle) => queues.open.push(OpenQueue::new(entry.name, entry.kind, handle, setup.ids())),
                 Err(error) => {

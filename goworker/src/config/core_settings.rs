@@ -5,6 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 
 use crate::provider::{Bound, Keep};
+use crate::rate::Rate;
 use crate::registry::Role;
 use crate::retry::{Backoff, RetryPolicy};
 use crate::settings::{Field, Reader};
@@ -15,15 +16,27 @@ pub fn common_settings(role: Role) -> Vec<Field> {
     let lease = Field::new::<Dur>("lease", "Dur", "For how long a job is handed out before others may have it; renewed while it runs.")
         .or("\"30s\"")
         .within("\"1s\"..=\"1d\"");
+    let rate = Field::new::<Option<Rate>>(
+        "rate",
+        "Option<Rate>",
+        match role {
+            Role::Queue => "How many jobs may start in any stretch of time of that length, in all processes that use the queue together.",
+            _ => "How many jobs may start, or go `into` the queue, in any stretch of time of that length, in this process.",
+        },
+    )
+    .or("None")
+    .example("per(200, \"1s\")");
     match role {
         Role::Provider => vec![
             Field::new::<Option<String>>("into", "Option<String>", "The queue that its jobs are put into; without it they run directly.")
                 .or("None")
                 .example("\"jobs\""),
             lease,
+            rate,
         ],
         Role::Queue => vec![
             lease,
+            rate,
             Field::new::<KeepBlock>(
                 "keep",
                 "Keep",
@@ -90,7 +103,7 @@ pub(super) fn home(name: &str) -> Option<&'static str> {
         "retry" | "poison" => "workers, or to the top level of the file",
         "concurrency" | "timeout" => "workers",
         "keep" => "queues",
-        "lease" => "providers",
+        "lease" | "rate" => "providers",
         "into" => "providers that store nothing themselves",
         _ => return None,
     })
@@ -159,15 +172,14 @@ struct BoundBlock {
 /// The common settings of a provider or queue.
 pub(super) struct ProviderSettings {
     pub(super) into: Option<String>,
+    pub(super) rate: Option<Rate>,
     pub(super) lease: Duration,
     pub(super) keep: Keep,
 }
 
 impl ProviderSettings {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
-        if reader.take("rate").is_some() {
-            reader.error("rate", reader.value_span("rate"), "`rate` is not supported yet".to_owned(), Some("leave it out".to_owned()));
-        }
+        let rate = reader.given::<Option<Rate>>("rate").flatten();
         let lease: Option<Dur> = reader.given("lease");
         let lease = reader.within("lease", lease, Dur::secs(1)..=Dur::secs(86_400)).unwrap_or(Dur::secs(30));
         if lease < Dur::secs(3) {
@@ -179,7 +191,8 @@ impl ProviderSettings {
                 Some("a lease of 30s costs nothing: a dead process is noticed without it".to_owned()),
             );
         }
-        ProviderSettings { into: reader.given::<Option<String>>("into").flatten(), lease: lease.get(), keep: read_keep(reader) }
+        let into = reader.given::<Option<String>>("into").flatten();
+        ProviderSettings { into, rate, lease: lease.get(), keep: read_keep(reader) }
     }
 }
 

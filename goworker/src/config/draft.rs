@@ -130,7 +130,14 @@ impl<'a> Draft<'a> {
             },
             Plugin::Worker(_) => return None,
         };
-        Some(ProviderEntry { name: entry.name.clone(), kind: entry.kind, source, lease: common.lease, keep: common.keep })
+        Some(ProviderEntry {
+            name: entry.name.clone(),
+            kind: entry.kind,
+            source,
+            rate: common.rate,
+            lease: common.lease,
+            keep: common.keep,
+        })
     }
 
     fn worker(&self, entry: &Entry<'a>, retry: &RetryPolicy, poison: u32, around: &Around<'a, '_>) -> Option<WorkerEntry> {

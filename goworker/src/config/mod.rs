@@ -18,6 +18,7 @@ use std::time::Duration;
 use crate::outcome::FailureHandler;
 use crate::plugin::{AnyProvider, AnyQueue, AnyWorker};
 use crate::provider::Keep;
+use crate::rate::Rate;
 use crate::registry::Registry;
 use crate::retry::RetryPolicy;
 use crate::settings::{Notes, Readable, Report, SourceText, Variables, extensions, process_variables};
@@ -56,6 +57,8 @@ pub struct ProviderEntry {
     pub kind: &'static str,
     /// What it is.
     pub source: Source,
+    /// How many of its jobs may start in a stretch of time.
+    pub rate: Option<Rate>,
     /// For how long its deliveries are leased.
     pub lease: Duration,
     /// How long it lists jobs that have ended.

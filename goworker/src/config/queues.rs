@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::plugin::AnyQueue;
 use crate::provider::Keep;
+use crate::rate::Rate;
 use crate::registry::Registry;
 use crate::settings::{Report, process_variables};
 
@@ -32,6 +33,8 @@ pub(crate) struct QueueEntry {
     pub(crate) kind: &'static str,
     /// The queue.
     pub(crate) queue: AnyQueue,
+    /// How many of its jobs may start in a stretch of time.
+    pub(crate) rate: Option<Rate>,
     /// For how long its deliveries are leased.
     pub(crate) lease: Duration,
     /// How long it lists jobs that have ended.
@@ -72,9 +75,9 @@ impl From<Config> for QueueConfig {
 
 impl QueueEntry {
     pub(super) fn of(entry: ProviderEntry) -> Option<Self> {
-        let ProviderEntry { name, kind, source, lease, keep } = entry;
+        let ProviderEntry { name, kind, source, rate, lease, keep } = entry;
         match source {
-            Source::Queue(queue) => Some(QueueEntry { name, kind, queue, lease, keep }),
+            Source::Queue(queue) => Some(QueueEntry { name, kind, queue, rate, lease, keep }),
             Source::Link(..) | Source::Direct(_) => None,
         }
     }

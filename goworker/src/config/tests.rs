@@ -274,6 +274,33 @@ fn the_core_tells_all_mistakes_in_its_own_blocks() {
 }
 
 #[test]
+fn a_rate_says_how_many_jobs_in_what_time() {
+    let rates = [
+        r#"per(200, "1s")"#,
+        r#"per(0, "1s")"#,
+        r#"per(2000000, "1s")"#,
+        r#"per(-1, "1s")"#,
+        r#"per(200, "1ms")"#,
+        r#"per(200, "2d")"#,
+        r#"per(200, 1)"#,
+        r#"per(0, "1 sec")"#,
+        r#"per("1s", 200)"#,
+        r#"per(200)"#,
+        r#"pre(200, "1s")"#,
+        r#"Per(200, "1s")"#,
+        r#"200"#,
+        r#""200/s""#,
+        r#"(jobs: 200, per: "1s")"#,
+    ];
+    let mut told = String::new();
+    for rate in rates {
+        let text = format!("(providers: {{ \"q\": memory(rate: {rate}) }}, workers: {{ \"p\": probe() }})");
+        told += &format!("{rate}\n{}", said(&text));
+    }
+    insta::assert_snapshot!(told);
+}
+
+#[test]
 fn places_are_right_behind_wide_letters_tabs_and_comments() {
     let text = "(\r\n\tproviders: { /* ü { */ \"q\": memory(), // (\r\n\t\"é\\u{e9}\": memory() },\r\n\tworkers: { \"p\": /* ( */ probe /* ) */ ( /*日本*/ prt: 1, labels: { \"日本\": \"ü\" }) },\r\n)";
     insta::assert_snapshot!(format!("{}\n{}", said(text), wrong(text).render(false)));

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::plugin::{DynProvider, QueueHandle};
 use crate::provider::{Delivery, Demand, Lease, Settled, Token};
+use crate::rate::Starts;
 
 pub(super) struct Lane {
     pub(super) name: Arc<str>,
@@ -18,6 +19,10 @@ pub(super) struct Lane {
     /// Where the handler jobs of its dead jobs go, if it cannot store them itself.
     pub(super) handlers_to: Option<QueueHandle>,
     pub(super) fetching: Fetching,
+    /// What has started, for a provider that does not count that itself.
+    pub(super) starts: Option<Starts>,
+    /// A timer for the time when more may start is set.
+    pub(super) opening: bool,
     /// Fetches that failed in a row.
     pub(super) outages: u32,
     leases: BTreeMap<Token, Held>,
@@ -63,6 +68,8 @@ impl Lane {
             queue,
             handlers_to,
             fetching: Fetching::Idle,
+            starts: None,
+            opening: false,
             outages: 0,
             leases: BTreeMap::new(),
             renewing: false,

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::clock::Random;
+use crate::clock::{Clock, Random};
 use crate::job::Job;
 use crate::outcome::{Cause, Failure, Settlement};
 use crate::plugin::{DynProvider, QueueHandle};
 use crate::provider::{Batch, Cursor, Delivery, Demand, ProviderError, Settled};
 use crate::queue::{Enqueued, MAX_BULK};
+use crate::rate::Starts;
 
 use super::lane::reconnect_delay;
 use super::stop::Phase;
@@ -21,6 +22,9 @@ pub(super) struct Link {
     pub(super) source: Arc<dyn DynProvider>,
     pub(super) queue: QueueHandle,
     pub(super) queue_name: String,
+    /// What has been taken in lately, if that is limited.
+    pub(super) starts: Option<Starts>,
+    pub(super) clock: Clock,
     pub(super) random: Random,
 }
 
@@ -35,9 +39,13 @@ pub(super) struct LinkState {
 
 impl Link {
     /// Runs until the end is asked for. What is under way then is finished, unless the end is asked for twice.
-    pub(super) async fn run(self, mut phase: watch::Receiver<Phase>, state: watch::Sender<LinkState>) {
-        let demand = Demand::Any(MAX_BULK);
+    pub(super) async fn run(mut self, mut phase: watch::Receiver<Phase>, state: watch::Sender<LinkState>) {
         while *phase.borrow() == Phase::Running {
+            let demand = tokio::select! {
+                biased;
+                demand = self.demand() => demand,
+                _ = phase.wait_for(|phase| *phase != Phase::Running) => break,
+            };
             let batch = tokio::select! {
                 biased;
                 batch = self.fetch(&demand) => batch,
@@ -54,10 +62,25 @@ impl Link {
                 continue;
             }
             state.send_modify(|state| state.idle = false);
+            if let Some(starts) = &mut self.starts {
+                starts.note(batch.deliveries.len(), self.clock.now());
+            }
             tokio::select! {
                 biased;
                 linked = self.carry(batch) => state.send_modify(|state| state.linked += linked),
                 _ = phase.wait_for(|phase| *phase == Phase::Releasing) => break,
+            }
+        }
+    }
+
+    /// How many jobs may be taken in, once there are any.
+    async fn demand(&mut self) -> Demand {
+        let Some(starts) = &mut self.starts else { return Demand::Any(MAX_BULK) };
+        loop {
+            let now = self.clock.now();
+            match (starts.allowed(now), starts.next()) {
+                (0, Some(next)) => tokio::time::sleep(next.since(now)).await,
+                (allowed, _) => return Demand::Any(allowed.min(MAX_BULK)),
             }
         }
     }

@@ -36,6 +36,7 @@ use crate::config::{Config, ProviderEntry, Source, WorkerEntry};
 use crate::job::{Ids, Job, JobId};
 use crate::plugin::{DynProvider, ProviderHandle, QueueHandle, WorkerHandle};
 use crate::provider::{ProviderError, Setup};
+use crate::rate::{Rate, Starts};
 use crate::worker::Services;
 
 use engine::{Engine, Pool, Rulebook};
@@ -95,6 +96,8 @@ struct LaneParts {
     name: String,
     provider: ProviderHandle,
     queue: Option<QueueHandle>,
+    /// How many jobs may start, if that is not the provider's business.
+    rate: Option<Rate>,
 }
 
 impl Manager {
@@ -148,7 +151,9 @@ impl Manager {
         };
         let lanes = std::mem::take(&mut self.lanes).into_iter().map(|parts| {
             let handlers_to = if parts.queue.is_some() { None } else { only_queue.clone() };
-            Lane::new(&parts.name, parts.provider.0, parts.queue, handlers_to)
+            let mut lane = Lane::new(&parts.name, parts.provider.0, parts.queue, handlers_to);
+            lane.starts = parts.rate.map(Starts::new);
+            lane
         });
         let mut tasks = JoinSet::new();
         let mut states = Vec::new();
@@ -180,14 +185,14 @@ impl Manager {
     }
 
     async fn start_provider(&mut self, base: &Path, entry: ProviderEntry) -> Result<(), StartError> {
-        let ProviderEntry { name, kind, source, lease, keep } = entry;
-        let setup = Setup { lease, keep, ..self.setup(&name, base) };
+        let ProviderEntry { name, kind, source, rate, lease, keep } = entry;
+        let setup = Setup { rate, lease, keep, ..self.setup(&name, base) };
         let failed = |error| StartError { role: "provider", name: name.clone(), kind, error };
         match source {
             Source::Queue(queue) => {
                 let queue = queue.start(&setup).await.map_err(failed)?;
                 self.providers.push(queue.provider());
-                self.lanes.push(LaneParts { name: name.clone(), provider: queue.provider(), queue: Some(queue.clone()) });
+                self.lanes.push(LaneParts { name: name.clone(), provider: queue.provider(), queue: Some(queue.clone()), rate: None });
                 self.queues.push(OpenQueue::new(name, kind, queue, setup.ids()));
             }
             Source::Link(provider, into) => {
@@ -195,12 +200,13 @@ impl Manager {
                     && let Some(queue) = self.queues.iter().find(|queue| queue.name() == into)
                 {
                     let queue = queue.handle().clone();
-                    self.links.push(Link { name, source, queue, queue_name: into, random: self.rulebook.random.clone() });
+                    let (clock, random) = (self.rulebook.clock.clone(), self.rulebook.random.clone());
+                    self.links.push(Link { name, source, queue, queue_name: into, starts: rate.map(Starts::new), clock, random });
                 }
             }
             Source::Direct(provider) => {
                 if let Some(source) = self.start_source(&name, provider, &setup).await.map_err(failed)? {
-                    self.lanes.push(LaneParts { name, provider: ProviderHandle(source), queue: None });
+                    self.lanes.push(LaneParts { name, provider: ProviderHandle(source), queue: None, rate });
                 }
             }
         }

@@ -141,6 +141,9 @@ pub(super) fn words(schema: &Value, definitions: &Definitions) -> String {
     match kind.as_deref() {
         Some("string") => "text".to_owned(),
         Some("boolean") => "true or false".to_owned(),
+        Some("array") if schema["prefixItems"].is_array() => {
+            list(&schema["prefixItems"]).map(|item| words(item, definitions)).collect::<Vec<_>>().join(", ")
+        }
         Some("array") => format!("list of {}", words(&schema["items"], definitions)),
         Some("object") => match &schema["properties"] {
             Value::Object(fields) => format!("({})", fields.keys().map(String::as_str).collect::<Vec<_>>().join(", ")),
@@ -174,6 +177,9 @@ fn example_below(schema: &Value, definitions: &Definitions, depth: usize) -> Str
             },
             None => below(first),
         };
+    }
+    if schema["prefixItems"].is_array() {
+        return format!("({})", list(&schema["prefixItems"]).map(below).collect::<Vec<_>>().join(", "));
     }
     match words(schema, definitions).as_str() {
         "text" => schema["examples"][0].as_str().map_or("\"..\"".to_owned(), |given| format!("{given:?}")),

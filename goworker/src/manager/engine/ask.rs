@@ -40,15 +40,26 @@ impl Engine {
         }
     }
 
-    fn demand(&self, lane: usize) -> Demand {
-        let lane = &self.lanes[lane];
-        if lane.provider.selects() {
+    fn demand(&mut self, lane: usize) -> Demand {
+        if self.lanes[lane].provider.selects() {
             let free = |pool: &Pool| (pool.free > 0).then(|| (Arc::clone(&pool.job_type), pool.free));
             return Demand::ByType(self.pools.iter().filter_map(free).collect());
         }
         // What a plain source hands out may be of any type: as long as something is parked, it is not asked.
-        let free = if lane.parked.is_empty() { self.pools.iter().map(|pool| pool.free).sum() } else { 0 };
-        Demand::Any(free)
+        let free = if self.lanes[lane].parked.is_empty() { self.pools.iter().map(|pool| pool.free).sum() } else { 0 };
+        Demand::Any(if free == 0 { 0 } else { free.min(self.allowed(lane)) })
+    }
+
+    /// How many jobs a lane's rate allows to start. If none, it is asked again when it allows some.
+    fn allowed(&mut self, lane: usize) -> usize {
+        let now = self.rulebook.clock.now();
+        let Some(starts) = &mut self.lanes[lane].starts else { return usize::MAX };
+        let (allowed, next) = (starts.allowed(now), starts.next());
+        if let Some(next) = next.filter(|_| allowed == 0 && !self.lanes[lane].opening) {
+            self.lanes[lane].opening = true;
+            self.set_timer(next.since(now), Timer::Open(lane));
+        }
+        allowed
     }
 
     fn fetch(&mut self, lane: usize, demand: Demand) {
@@ -125,6 +136,10 @@ impl Engine {
     fn accept(&mut self, lane: usize, asked: Instant, batch: Batch) {
         let Batch { lease, deliveries, .. } = batch;
         self.idle.reset();
+        let now = self.rulebook.clock.now();
+        if let Some(starts) = &mut self.lanes[lane].starts {
+            starts.note(deliveries.len(), now);
+        }
         self.lanes[lane].hold(lease, deliveries.len(), asked);
         self.renew_later(lane);
         for delivery in deliveries {

@@ -87,6 +87,8 @@ enum Timer {
     Renew(usize),
     /// A lane may be asked again.
     Reconnect(usize),
+    /// A lane's rate allows more.
+    Open(usize),
     /// A lane's settlements may be sent again.
     Resettle(usize),
     /// A delivery that its provider cannot schedule is to be tried again.
@@ -276,6 +278,7 @@ impl Engine {
             Timer::Stuck(id) => self.still_stuck(id),
             Timer::Renew(lane) => self.renew(lane),
             Timer::Reconnect(lane) => self.lanes[lane].fetching = Fetching::Idle,
+            Timer::Open(lane) => self.lanes[lane].opening = false,
             Timer::Resettle(lane) => self.lanes[lane].settling = false,
             Timer::Retry(lane, token, delivery) => {
                 self.lanes[lane].resting -= 1;

@@ -42,7 +42,7 @@ struct Shared {
 
 impl Shared {
     fn new(setup: &Setup) -> Self {
-        Shared { clock: setup.clock.clone(), store: Mutex::new(Store::new(setup.lease, setup.keep)), changed: Notify::new() }
+        Shared { clock: setup.clock.clone(), store: Mutex::new(Store::new(setup)), changed: Notify::new() }
     }
 
     /// The store, brought up to the present, and the present.
@@ -76,11 +76,11 @@ impl Provider for Memory {
             // From here on no change is missed: the future is told of those that come before it is first polled, too.
             let changed = self.shared.changed.notified();
             let next = {
-                let (store, now) = self.shared.now();
-                if store.has_ready(demand) {
+                let (mut store, now) = self.shared.now();
+                if store.has_ready(demand, now) {
                     return;
                 }
-                store.next_event().map(|at| at.since(now))
+                store.next_event(now).map(|at| at.since(now))
             };
             match next {
                 Some(wait) => {

@@ -100,14 +100,24 @@ impl Lanes {
                 }
                 taken
             }
-            Demand::Any(slots) => std::iter::from_fn(|| self.take_first()).take(*slots).collect(),
+            Demand::Any(slots) => self.take_first(demand, *slots),
         }
     }
 
-    fn take_first(&mut self) -> Option<Key> {
-        let first = |number: &usize| self.lanes[*number].ready.first_key_value().map(|(rank, _)| *rank);
-        let number = self.offered().min_by_key(first)?;
-        self.lanes[number].ready.pop_first().map(|(_, key)| key)
+    /// Takes out the first `most` of what was asked for and is ready, whichever of the types they are.
+    pub(super) fn take_first(&mut self, demand: &Demand, most: usize) -> Vec<Key> {
+        let mut room: Vec<(usize, usize)> = match demand {
+            Demand::ByType(types) => types.iter().filter_map(|(name, slots)| Some((self.typed(name)?, *slots))).collect(),
+            Demand::Any(slots) => self.offered().map(|number| (number, *slots)).collect(),
+        };
+        let first = || {
+            let rank = |number: usize| self.lanes[number].ready.first_key_value().map(|(rank, _)| *rank);
+            let open = room.iter_mut().filter(|(_, slots)| *slots > 0).filter_map(|lane| Some((rank(lane.0)?, lane)));
+            let (number, slots) = open.min_by_key(|(rank, _)| *rank)?.1;
+            *slots -= 1;
+            self.lanes[*number].ready.pop_first().map(|(_, key)| key)
+        };
+        std::iter::from_fn(first).take(most).collect()
     }
 
     /// Whether a job is ready that was asked for.

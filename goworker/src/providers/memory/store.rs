@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use goworker::{
-    Batch, Cursor, Delivery, Demand, Enqueued, Job, JobId, Keep, Lease, MAX_BULK, Progressed, ProviderError, Renewal, Settled, Settlement,
-    State, Timestamp, Token,
+    Batch, Cursor, Delivery, Demand, Enqueued, Job, JobId, Lease, MAX_BULK, Progressed, ProviderError, Renewal, Settled, Settlement, Setup,
+    Starts, State, Timestamp, Token,
 };
 use slab::Slab;
 use tokio::sync::oneshot;
@@ -22,6 +22,8 @@ use super::unique::Keys;
 #[derive(Debug)]
 pub(super) struct Store {
     lease: Duration,
+    /// What has started lately, if that is limited.
+    starts: Option<Starts>,
     pub(super) ids: HashMap<JobId, Key>,
     pub(super) entries: Slab<Entry>,
     pub(super) lanes: Lanes,
@@ -40,9 +42,11 @@ pub(super) struct Store {
 }
 
 impl Store {
-    pub(super) fn new(lease: Duration, keep: Keep) -> Self {
+    pub(super) fn new(setup: &Setup) -> Self {
+        let Setup { lease, keep, rate, .. } = *setup;
         Store {
             lease,
+            starts: rate.map(Starts::new),
             ids: HashMap::new(),
             entries: Slab::new(),
             lanes: Lanes::default(),
@@ -83,14 +87,22 @@ impl Store {
         self.unique.sweep(now);
     }
 
-    /// When [`advance`](Store::advance) may next make a job ready.
-    pub(super) fn next_event(&self) -> Option<Timestamp> {
+    /// When a job may next be ready to be handed out: [`advance`](Store::advance) may make one so, or the rate allows it.
+    pub(super) fn next_event(&mut self, now: Timestamp) -> Option<Timestamp> {
+        if self.allowed(now) == 0 {
+            return self.starts.as_ref().and_then(Starts::next);
+        }
         let due = self.schedule.first_key_value().map(|((due, _), _)| *due);
         due.into_iter().chain(self.leases.next_end()).min()
     }
 
-    pub(super) fn has_ready(&self, demand: &Demand) -> bool {
-        self.lanes.any_ready(demand)
+    pub(super) fn has_ready(&mut self, demand: &Demand, now: Timestamp) -> bool {
+        self.lanes.any_ready(demand) && self.allowed(now) > 0
+    }
+
+    /// How many jobs the rate allows to start.
+    fn allowed(&mut self, now: Timestamp) -> usize {
+        self.starts.as_mut().map_or(usize::MAX, |starts| starts.allowed(now))
     }
 
     pub(super) fn enqueue(&mut self, jobs: &[Arc<Job>], cursor: Option<&Cursor>, now: Timestamp) -> Result<Vec<Enqueued>, ProviderError> {
@@ -150,7 +162,11 @@ impl Store {
     }
 
     pub(super) fn fetch(&mut self, demand: &Demand, now: Timestamp) -> Batch {
-        let keys = self.lanes.take(demand);
+        let allowed = self.allowed(now);
+        let keys = if demand.total() > allowed { self.lanes.take_first(demand, allowed) } else { self.lanes.take(demand) };
+        if let Some(starts) = &mut self.starts {
+            starts.note(keys.len(), now);
+        }
         if keys.is_empty() {
             return Batch::empty();
         }

@@ -3,7 +3,8 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use goworker::{Batch, Cause, Demand, Failure, Ids, Job, Lease, ProviderError, Renewal, Settled, Settlement, Setup, Token};
+use goworker::{Batch, Cause, Demand, Failure, Ids, Job, Lease, ProviderError, Rate, Renewal, Settled, Settlement, Setup, Token};
+use redis::Cmd;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::bell::Bell;
@@ -17,6 +18,7 @@ pub(super) struct Open {
     bell: Bell,
     owner: String,
     lease: Duration,
+    rate: Option<Rate>,
     pub(super) ids: Ids,
     /// A list of the user's that is taken over, and the task that waits for what comes in it.
     list: Option<String>,
@@ -26,7 +28,7 @@ pub(super) struct Open {
 impl Open {
     pub(super) fn new(calls: Arc<Calls>, owner: String, list: Option<String>, setup: &Setup) -> Self {
         let bell = Bell::new(Arc::clone(&calls), &owner);
-        Open { calls, bell, owner, lease: setup.lease, ids: setup.ids(), list, watch: OnceLock::new() }
+        Open { calls, bell, owner, lease: setup.lease, rate: setup.rate, ids: setup.ids(), list, watch: OnceLock::new() }
     }
 
     pub(super) async fn fetch(&self, demand: &Demand) -> Result<Batch, ProviderError> {
@@ -60,6 +62,7 @@ impl Open {
     async fn fetch_once(&self, demand: &Demand) -> Result<(Batch, u64), ProviderError> {
         let mut call = self.calls.write(&script::FETCH);
         call.cmd.arg(millis(self.lease)).arg(&self.owner);
+        self.push_rate(&mut call.cmd);
         match demand {
             Demand::Any(slots) => {
                 call.cmd.arg(*slots);
@@ -94,8 +97,14 @@ impl Open {
         self.settle(&[Settled { token, handle, job, attempt: None, settlement }]).await.map(|_| ())
     }
 
+    fn push_rate(&self, cmd: &mut Cmd) {
+        let (jobs, window) = self.rate.map_or((0, 0), |rate| (rate.jobs(), millis(rate.window())));
+        cmd.arg(jobs).arg(window);
+    }
+
     pub(super) async fn ready(&self, demand: &Demand) {
         let mut call = self.calls.read(&script::LOOK);
+        self.push_rate(&mut call.cmd);
         if let Demand::ByType(types) = demand {
             for (job_type, _) in types.iter().filter(|(_, slots)| *slots > 0) {
                 call.cmd.arg(&**job_type);

@@ -10,6 +10,7 @@ const CALL: &str = include_str!("scripts/call.lua");
 const ADVANCE: &str = include_str!("scripts/advance.lua");
 const ACCEPT: &str = include_str!("scripts/accept.lua");
 const FIND: &str = include_str!("scripts/find.lua");
+const RATE: &str = include_str!("scripts/rate.lua");
 const UNIQUE: &str = include_str!("scripts/unique.lua");
 
 /// Made when it is first used.
@@ -24,7 +25,7 @@ const TIME: [&str; 5] = [BEYOND_MEMORY, PLACES, FIND, UNIQUE, ADVANCE];
 
 // Those that write: they have `CALL`, and may be repeated.
 pub(super) static ENQUEUE: Made = LazyLock::new(|| made(&[PLACES, FIND, UNIQUE, CALL, ACCEPT, include_str!("scripts/enqueue.lua")]));
-pub(super) static FETCH: Made = LazyLock::new(|| made(&[&TIME.join("\n"), CALL, include_str!("scripts/fetch.lua")]));
+pub(super) static FETCH: Made = LazyLock::new(|| made(&[&TIME.join("\n"), CALL, RATE, include_str!("scripts/fetch.lua")]));
 pub(super) static SETTLE: Made = LazyLock::new(|| made(&[&TIME.join("\n"), CALL, ACCEPT, include_str!("scripts/settle.lua")]));
 pub(super) static CHANGE: Made = LazyLock::new(|| made(&[&TIME.join("\n"), CALL, include_str!("scripts/change.lua")]));
 pub(super) static ADOPT: Made = LazyLock::new(|| made(&[PLACES, FIND, UNIQUE, CALL, ACCEPT, include_str!("scripts/adopt.lua")]));
@@ -34,7 +35,7 @@ pub(super) static RELEASE: Made = LazyLock::new(|| made(&[BEYOND_MEMORY, PLACES,
 // Those that may be repeated as they are.
 pub(super) static RENEW: Made = LazyLock::new(|| made(&[&TIME.join("\n"), include_str!("scripts/renew.lua")]));
 pub(super) static PROGRESS: Made = LazyLock::new(|| made(&[PLACES, include_str!("scripts/progress.lua")]));
-pub(super) static LOOK: Made = LazyLock::new(|| made(&[&TIME.join("\n"), include_str!("scripts/look.lua")]));
+pub(super) static LOOK: Made = LazyLock::new(|| made(&[&TIME.join("\n"), RATE, include_str!("scripts/look.lua")]));
 pub(super) static CATCH_UP: Made = LazyLock::new(|| made(&[&TIME.join("\n"), include_str!("scripts/catch_up.lua")]));
 pub(super) static CANDIDATES: Made = LazyLock::new(|| made(&[PLACES, include_str!("scripts/candidates.lua")]));
 pub(super) static RECORDS: Made = LazyLock::new(|| made(&[PLACES, FIND, include_str!("scripts/records.lua")]));

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use rusqlite::Result;
 
 use crate::provider::Demand;
-use crate::queue::Paused;
 
 use super::pause::paused;
 use super::store::Store;
@@ -46,11 +45,13 @@ impl Store {
     pub(super) fn claim(&mut self, demand: &Demand, owner: i64) -> Result<Claim> {
         let mut jobs = Vec::new();
         let mut expired = Vec::new();
-        for (job_type, slots) in self.shares(demand)? {
+        let allowed = self.open_rate()?;
+        for (job_type, slots) in self.shares(demand, allowed)? {
             let room = slots.min(MAX_CLAIM - jobs.len());
             self.take_type(&job_type, room, &mut jobs, &mut expired)?;
         }
         self.put_finished("expired", expired)?;
+        self.note_started(jobs.len())?;
         if jobs.is_empty() {
             return Ok(Claim::default());
         }
@@ -72,32 +73,36 @@ impl Store {
         Ok(false)
     }
 
-    /// How many of which type to take: none of what is paused.
-    fn shares(&self, demand: &Demand) -> Result<Vec<(String, usize)>> {
+    /// How many of which type to take, `most` in all: none of what is paused.
+    fn shares(&self, demand: &Demand, most: usize) -> Result<Vec<(String, usize)>> {
         let paused = paused(self.conn())?;
+        let offered = |types: Vec<(String, usize)>| types.into_iter().filter(|(job_type, _)| !paused.holds(job_type)).collect::<Vec<_>>();
         match demand {
             Demand::ByType(types) => {
-                let offered = types.iter().filter(|(job_type, _)| !paused.holds(job_type));
-                Ok(offered.map(|(job_type, slots)| (job_type.to_string(), *slots)).collect())
+                let types = offered(types.iter().map(|(job_type, slots)| (job_type.to_string(), *slots)).collect());
+                if demand.total() <= most { Ok(types) } else { self.first_shares(types, most.min(MAX_CLAIM)) }
             }
-            Demand::Any(slots) => self.shares_of_any((*slots).min(MAX_CLAIM), &paused),
+            Demand::Any(slots) => {
+                let most = (*slots).min(most).min(MAX_CLAIM);
+                self.first_shares(offered(self.ready_types()?.into_iter().map(|job_type| (job_type, most)).collect()), most)
+            }
         }
     }
 
-    /// The first `slots` jobs of all types together, counted by type.
-    fn shares_of_any(&self, slots: usize, paused: &Paused) -> Result<Vec<(String, usize)>> {
+    /// The first `most` jobs of these types together, counted by type, and no more of each than is said.
+    fn first_shares(&self, types: Vec<(String, usize)>, most: usize) -> Result<Vec<(String, usize)>> {
         let mut first = Vec::new();
-        for job_type in self.ready_types()?.into_iter().filter(|job_type| !paused.holds(job_type)) {
+        for (job_type, slots) in types {
             let sql = "SELECT score, seq FROM ready WHERE type = ?1 ORDER BY score, seq LIMIT ?2";
             let mut select = self.conn().prepare_cached(sql)?;
-            let mut rows = select.query((&job_type, slots))?;
+            let mut rows = select.query((&job_type, slots.min(most)))?;
             while let Some(row) = rows.next()? {
                 first.push((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, job_type.clone()));
             }
         }
         first.sort_unstable();
         let mut shares = BTreeMap::new();
-        for (_, _, job_type) in first.into_iter().take(slots) {
+        for (_, _, job_type) in first.into_iter().take(most) {
             *shares.entry(job_type).or_insert(0) += 1;
         }
         Ok(shares.into_iter().collect())

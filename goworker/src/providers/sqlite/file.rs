@@ -59,7 +59,7 @@ impl OpenFile {
         // Symbolic links are resolved once, so that all processes lock the same files beside the database.
         let path = std::fs::canonicalize(&path)?;
         let lease_ms = i64::try_from(setup.lease.as_millis()).unwrap_or(i64::MAX);
-        let store = Store::new(conn, &path, lease_ms, setup.keep)?;
+        let store = Store::new(conn, &path, lease_ms, setup.keep, setup.rate)?;
         let reader = Reader::open(&path, setup.ids())?;
         let writer = Writer::start(store, &path, setup.clock.clone())?;
         let (clock, random, ids) = (setup.clock.clone(), setup.random.clone(), setup.ids());

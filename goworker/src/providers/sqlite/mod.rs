@@ -19,6 +19,7 @@ mod pause;
 mod place;
 mod purge;
 mod put;
+mod rate;
 mod read;
 mod recover;
 mod schema;

@@ -18,7 +18,7 @@ pub(super) const PRIORITY_STEP_MS: i64 = 60_000;
 /// What leads from each version of the schema to the next. `user_version` tells how many of them a file has seen.
 ///
 /// A step that was released is never changed: new ones are appended.
-pub(super) const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4];
+pub(super) const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_7];
 
 const VERSION_1: &str = "
 CREATE TABLE job(                       -- every job that is known
@@ -128,6 +128,14 @@ CREATE TABLE progress(                  -- how far running jobs are
 CREATE INDEX progress_token ON progress(token);
 ";
 
+const VERSION_7: &str = "
+CREATE TABLE started(                   -- how many jobs have started lately, if there is a rate
+  first INTEGER NOT NULL,
+  last INTEGER NOT NULL,                -- so near to the first that they count as started together, then
+  jobs INTEGER NOT NULL
+) STRICT;
+";
+
 /// Which version of the schema a file has, if it is one of ours.
 pub(super) fn version(conn: &Connection) -> Result<usize> {
     conn.pragma_query_value(None, "user_version", |row| row.get(0))
@@ -180,6 +188,15 @@ mod tests {
         migrate(&mut conn, &[VERSION_1, VERSION_2, VERSION_3]).unwrap();
         migrate(&mut conn, STEPS).unwrap();
         conn.execute_batch("INSERT INTO progress(seq, token, progress) VALUES(1, 1, '{}')").unwrap();
+    }
+
+    #[test]
+    fn a_file_from_before_rates_has_started_nothing() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn, &STEPS[..STEPS.len() - 1]).unwrap();
+        migrate(&mut conn, STEPS).unwrap();
+        let started: i64 = conn.query_row("SELECT count(*) FROM started", [], |row| row.get(0)).unwrap();
+        assert_eq!(started, 0);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension, Params, Result};
 
 use crate::provider::Keep;
+use crate::rate::Rate;
 
 use super::purge::Tally;
 use super::recover::OwnerLook;
@@ -29,6 +30,7 @@ pub(super) struct Store {
     sync: Sync,
     pub(super) keep: Keep,
     pub(super) lease_ms: i64,
+    pub(super) rate: Option<Rate>,
     /// The time of the transaction under way.
     pub(super) now: i64,
     pub(super) tally: Tally,
@@ -39,12 +41,12 @@ pub(super) struct Store {
 
 impl Store {
     /// A store on an open, checked connection.
-    pub(super) fn new(conn: Connection, path: &Path, lease_ms: i64, keep: Keep) -> Result<Self> {
+    pub(super) fn new(conn: Connection, path: &Path, lease_ms: i64, keep: Keep, rate: Option<Rate>) -> Result<Self> {
         conn.set_prepared_statement_cache_capacity(64);
         conn.execute_batch("PRAGMA synchronous = FULL")?;
         let owners = OwnerLook::new(path);
         let (tally, stirred) = (Tally::default(), Stirred::default());
-        Ok(Store { conn, sync: Sync::Full, keep, lease_ms, now: 0, tally, owners, stirred })
+        Ok(Store { conn, sync: Sync::Full, keep, lease_ms, rate, now: 0, tally, owners, stirred })
     }
 
     /// Runs `step` as one transaction at the time `now`. After an error nothing of it has happened.

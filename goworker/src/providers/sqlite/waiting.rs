@@ -27,6 +27,12 @@ pub(super) struct Waiting {
     pub(super) wake: oneshot::Sender<()>,
 }
 
+impl Waiting {
+    pub(super) fn is_for_jobs(&self) -> bool {
+        matches!(self.wanted, Wanted::Jobs(_))
+    }
+}
+
 /// What those who wait can hope for.
 pub(super) enum Outlook {
     /// It may have happened.
@@ -92,8 +98,12 @@ impl Store {
     pub(super) fn outlook(&mut self, wanted: &Wanted) -> Result<Outlook> {
         match wanted {
             Wanted::Jobs(types) => {
-                if self.has_ready(types.as_deref())? || self.needs_recovery()? {
+                let opens_at = self.opens_at()?;
+                if (opens_at.is_none() && self.has_ready(types.as_deref())?) || self.needs_recovery()? {
                     return Ok(Outlook::Now);
+                }
+                if opens_at.is_some() {
+                    return Ok(Outlook::Later { due: opens_at });
                 }
                 self.next_instant().map(|due| Outlook::Later { due })
             }

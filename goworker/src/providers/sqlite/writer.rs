@@ -229,9 +229,12 @@ impl Pen {
         if let Ok(paused) = paused(self.store.conn()) {
             stirred.forget_paused(&paused);
         }
+        // Nor does anyone have to look before the rate allows more, who knows when that is.
+        let opens_at = self.store.opens_at().ok().flatten();
+        let is_known = |waiting: &Waiting| opens_at.is_some_and(|at| waiting.is_for_jobs() && waiting.due.is_some_and(|told| told <= at));
         if !stirred.is_empty() {
             // Dropped, they let go the one who waits.
-            self.waiting.retain(|waiting| !stirred.touches(&waiting.wanted));
+            self.waiting.retain(|waiting| !stirred.touches(&waiting.wanted) || is_known(waiting));
         }
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::cases;
+use super::rating::LONG;
 use super::subject::{WORK, dead, done, failure, id, job, jobs, names, output, retry};
 use super::trial::{Fault, PROMPT, SHORT, Trial, Verdict, claim, expect};
 use super::uniqueness::{expect_held, unique};
@@ -10,6 +11,7 @@ use crate::job::Job;
 use crate::outcome::Settlement;
 use crate::provider::Cursor;
 use crate::queue::{Filter, JobRecord, Paused, State};
+use crate::rate::Rate;
 use crate::units::Dur;
 
 cases![
@@ -25,7 +27,24 @@ cases![
     two_processes_see_one_holder_of_a_key,
     a_pause_survives_a_crash_and_a_close,
     a_pause_holds_in_all_processes_and_each_hears_of_its_end,
+    all_processes_together_keep_to_a_rate,
 ];
+
+async fn all_processes_together_keep_to_a_rate(mut trial: Trial) -> Verdict {
+    trial.setup.rate = Some(Rate::per(3, LONG));
+    let (one, other) = (trial.open().await?, trial.open().await?);
+    one.accept(jobs(&["a", "b", "c", "d", "e", "f", "g"])).await?;
+    let _held = one.take_exactly(&["a", "b"]).await?;
+    expect("what is left for the other process", names(&other.take(5).await?), ["c"])?;
+    one.take_nothing().await?;
+    // Each goes by what it was told, and by what all have started.
+    trial.setup.rate = Some(Rate::per(5, LONG));
+    let third = trial.open().await?;
+    expect("what is left for one with a higher rate", names(&third.take(5).await?), ["d", "e"])?;
+    drop(third);
+    let fourth = trial.open().await?;
+    fourth.take_nothing().await
+}
 
 async fn everything_survives_a_close(trial: Trial) -> Verdict {
     let queue = trial.open().await?;

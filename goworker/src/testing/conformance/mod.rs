@@ -47,6 +47,7 @@ mod leases;
 mod managing;
 mod pausing;
 mod progressing;
+mod rating;
 mod replacing;
 mod report;
 mod settling;
@@ -203,6 +204,7 @@ async fn judge_cases(nature: Nature, open: &Arc<Open>, report: &mut Report) {
         managing::CASES,
         pausing::CASES,
         progressing::CASES,
+        rating::CASES,
         uniqueness::CASES,
         replacing::CASES,
         waiting::CASES,

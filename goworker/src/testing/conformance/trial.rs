@@ -112,7 +112,12 @@ impl Trial {
 
     /// Whether so much time has passed, as the store sees it.
     pub(super) fn has_passed(&self, time: Duration, since: Timestamp) -> bool {
-        self.now().since(since) + self.tolerance() >= time
+        self.may_have_passed(time, since, self.now())
+    }
+
+    /// Whether so much time may have passed between two instants, as the store sees it.
+    pub(super) fn may_have_passed(&self, time: Duration, from: Timestamp, to: Timestamp) -> bool {
+        to.since(from) + self.tolerance() >= time
     }
 
     /// Whether an instant that the store tells lies between two.

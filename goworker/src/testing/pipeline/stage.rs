@@ -83,9 +83,9 @@ impl Stage {
 
     #[track_caller]
     fn open_stores(&mut self, config: Config) {
-        for ProviderEntry { name, source, lease, keep, .. } in config.providers {
+        for ProviderEntry { name, source, rate, lease, keep, .. } in config.providers {
             if let Source::Queue(_) = source {
-                let setup = Setup { lease, keep, clock: self.clock.clone(), ..Setup::new(&name, &config.base) };
+                let setup = Setup { rate, lease, keep, clock: self.clock.clone(), ..Setup::new(&name, &config.base) };
                 let start = |queue: AnyQueue| self.runtime.block_on(queue.start(&setup)).unwrap_or_else(|error| panic!("{error:#}"));
                 let store = start(memory(&name));
                 let queue = start(self.watched_queue(&name, &store));

@@ -1,4 +1,5 @@
--- Hands out jobs under a new lease. Own arguments: lease (ms), owner, the most jobs of any type (-1 for: by type), then types and numbers.
+-- Hands out jobs under a new lease. Own arguments: lease (ms), owner, the rate (jobs, ms; 0 0 for none), the most jobs of any type (-1 for: by
+-- type), then types and numbers.
 -- Answers the token, the records, of those with a past: position, past, attempts that count; and how many texts have come in.
 
 local MOST = 1000
@@ -70,12 +71,17 @@ local function take(type, room, ids)
   pop(type, listed, {})
 end
 
--- How many of which type the first `room` jobs of all types are.
-local function shares(room)
+-- How many of which type the first `room` jobs are: of these types and numbers, or of all types.
+local function shares(room, demand)
   local first, share = {}, {}
-  for _, type in ipairs(call('HKEYS', prefix .. 'types')) do
-    for _, found in ipairs(is_paused(type) and {} or candidates(type, room)) do
-      first[#first + 1] = found
+  local types = demand or call('HKEYS', prefix .. 'types')
+  for index = 1, #types, demand and 2 or 1 do
+    local type, most = types[index], demand and math.min(tonumber(demand[index + 1]), room) or room
+    for nth, found in ipairs((is_paused(type) or most == 0) and {} or candidates(type, most)) do
+      -- More may have been found than were looked for.
+      if nth <= most then
+        first[#first + 1] = found
+      end
     end
   end
   table.sort(first, function(a, b)
@@ -116,12 +122,18 @@ if answered then
 end
 
 advance()
-local demand, most = {}, tonumber(ARGV[OWN + 2])
+local demand, most, window = {}, tonumber(ARGV[OWN + 4]), tonumber(ARGV[OWN + 3])
+local allowed = math.min(MOST, allowed_by(tonumber(ARGV[OWN + 2]), window))
 if most >= 0 then
-  demand = shares(math.min(most, MOST))
+  demand = shares(math.min(most, allowed))
 else
-  for index = OWN + 3, #ARGV do
-    demand[#demand + 1] = ARGV[index]
+  local total = 0
+  for index = OWN + 5, #ARGV, 2 do
+    demand[#demand + 1], demand[#demand + 2] = ARGV[index], ARGV[index + 1]
+    total = total + ARGV[index + 1]
+  end
+  if total > allowed and allowed < MOST then
+    demand = shares(allowed, demand) -- in order, so that no type is left out for ever
   end
 end
 
@@ -143,6 +155,7 @@ if #ids == 0 then
   write_down()
   return { '0', {}, {}, call('LLEN', prefix .. 'incoming') }
 end
+note_started(window, #ids)
 if call('EXISTS', prefix .. 'expiring') == 1 then
   call('ZREM', prefix .. 'expiring', unpack(ids))
 end

@@ -1,14 +1,18 @@
--- Whether a job is ready to be handed out, and if not, in how many ms that may change by time alone (-1: never). Own arguments: types; none means any.
+-- Whether a job is ready to be handed out, and if not, in how many ms that may change by time alone (-1: never). Own arguments:
+-- the rate (jobs, ms; 0 0 for none), types; none means any.
 advance()
 if call('EXISTS', prefix .. 'incoming') == 1 then
   return { 1, 0, {} } -- what has come in may be jobs
 end
 local types = {}
-for index = OWN, #ARGV do
+for index = OWN + 2, #ARGV do
   types[#types + 1] = ARGV[index]
 end
 if #types == 0 then
   types = call('HKEYS', prefix .. 'types')
+end
+if allowed_by(tonumber(ARGV[OWN]), tonumber(ARGV[OWN + 1])) == 0 then
+  return { 0, opens_in(tonumber(ARGV[OWN + 1])), {} } -- whatever comes until then
 end
 for _, type in ipairs(types) do
   if has_ready(type) and not is_paused(type) then

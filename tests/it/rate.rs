@@ -1,0 +1,99 @@
+//! No more jobs start than a rate allows, whoever counts them.
+
+use std::time::Duration;
+
+use goworker::testing::{EPOCH, Pipeline};
+use goworker_tests::daemon::{Sandbox, wait_until};
+use goworker_tests::redis_server::RedisServer;
+
+use crate::BINARY;
+use crate::command_line::text;
+
+/// When jobs have started, in ms, in order.
+fn starts(sandbox: &Sandbox) -> Vec<i64> {
+    let ledger = sandbox.read("ledger.txt");
+    let starts = ledger.lines().filter_map(|line| line.strip_prefix("start ")).filter_map(|line| line.rsplit(' ').next()?.parse().ok());
+    let mut starts: Vec<i64> = starts.collect();
+    starts.sort_unstable();
+    starts
+}
+
+/// The shortest time in which so many jobs have started.
+fn shortest(starts: &[i64], jobs: usize) -> i64 {
+    starts.windows(jobs).map(|stretch| stretch[jobs - 1] - stretch[0]).min().unwrap_or(i64::MAX)
+}
+
+fn config(provider: &str) -> String {
+    format!(r#"(providers: {{ {provider} }}, workers: {{ "ledger": ledger(path: "ledger.txt", millis: 1, concurrency: 100) }})"#)
+}
+
+fn jobs(count: usize) -> String {
+    (0..count).map(|number| format!("{{\"id\":\"j{number}\",\"type\":\"ledger\"}}\n")).collect()
+}
+
+#[test]
+fn two_processes_on_one_redis_start_no_more_than_the_rate_allows_together() {
+    const JOBS: usize = 220;
+    let server = RedisServer::start();
+    let sandbox = Sandbox::new(BINARY);
+    sandbox.write("jobs.ron", &config(&format!(r#""jobs": redis(url: "{}", rate: per(50, "1s"))"#, server.url())));
+    sandbox.write("ledger.txt", "");
+    let both = [sandbox.start(["run", "jobs.ron"]), sandbox.start(["run", "jobs.ron"])];
+    let enqueued = sandbox.run_with_input(["enqueue", "jobs.ron", "--file", "-"], &jobs(JOBS));
+    assert!(enqueued.status.success(), "{}", text(&enqueued.stderr));
+    wait_until("all have started", Duration::from_secs(40), || starts(&sandbox).len() == JOBS);
+    let starts = starts(&sandbox);
+    // A job starts a moment after the server has handed it out, which is what is counted.
+    assert!(shortest(&starts, 51) > 850, "51 jobs have started in {} ms", shortest(&starts, 51));
+    let whole = starts[JOBS - 1] - starts[0];
+    assert!((3_900..8_000).contains(&whole), "{JOBS} jobs at 50 a second took {whole} ms");
+    let pids: std::collections::BTreeSet<String> =
+        sandbox.read("ledger.txt").lines().filter_map(|line| line.split(' ').nth(2).map(str::to_owned)).collect();
+    assert_eq!(pids.len(), 2, "both processes have run jobs");
+    drop(both);
+}
+
+#[test]
+fn a_run_until_idle_waits_for_what_the_rate_holds_back() {
+    let sandbox = Sandbox::new(BINARY);
+    sandbox.write("jobs.ron", &config(r#""jobs": sqlite(path: "jobs.db", rate: per(2, "500ms"))"#));
+    sandbox.run_with_input(["enqueue", "jobs.ron", "--file", "-"], &jobs(5));
+    let run = sandbox.run(["run", "jobs.ron", "--until-idle"]);
+    assert!(text(&run.stdout).starts_with("5 done"), "{}", text(&run.stdout));
+    assert!(shortest(&starts(&sandbox), 3) > 400, "{:?}", starts(&sandbox));
+}
+
+#[test]
+fn a_rate_spreads_jobs_over_time() {
+    let mut pipeline = Pipeline::new(
+        r#"(providers: { "jobs": memory(rate: per(2, "10s")) }, workers: { "scripted": scripted() }, retry: (retries: 1, backoff: fixed("1s")))"#,
+    );
+    let ids: Vec<_> = (0..5).map(|number| pipeline.feed(&format!(r#"{{"id":"j{number}","type":"scripted","name":"ok"}}"#))).collect();
+    pipeline.run_until_idle();
+    let ended: Vec<u64> = ids.iter().map(|id| pipeline.job(id).ended_at.unwrap().since(EPOCH).as_secs()).collect();
+    assert_eq!(ended, [0, 0, 10, 10, 20]);
+}
+
+/// A source without a store, or with one: three files, a job in each.
+fn run_folder(more: &str) -> Vec<i64> {
+    let sandbox = Sandbox::new(BINARY);
+    sandbox.write("jobs.ron", &config(&format!(r#""inbox": folder(path: "inbox", rate: per(2, "700ms"){more}"#)));
+    for number in 0..5 {
+        sandbox.write(&format!("inbox/{number}.json"), r#"{"type":"ledger"}"#);
+    }
+    let run = sandbox.run(["run", "jobs.ron", "--until-idle"]);
+    assert!(text(&run.stdout).starts_with("5 done"), "{}{}", text(&run.stdout), text(&run.stderr));
+    starts(&sandbox)
+}
+
+#[test]
+fn jobs_of_a_source_without_a_store_are_asked_for_as_the_rate_allows() {
+    let starts = run_folder(")");
+    assert!(shortest(&starts, 3) > 600, "{starts:?}");
+}
+
+#[test]
+fn a_source_puts_jobs_into_its_queue_as_the_rate_allows() {
+    let starts = run_folder(r#", into: "jobs"), "jobs": memory()"#);
+    assert!(shortest(&starts, 3) > 500, "{starts:?}");
+}
