@@ -31,6 +31,11 @@ pub const MAX_BULK: usize = 1_000;
 /// [window](Job::unique_until) is over, even if `keep` has forgotten it by then. Deleting it by hand frees the key at
 /// once. Who holds a key follows from what is stored: no end and no crash can leave one behind.
 ///
+/// A job with the mode [`KeepLast`](crate::UniqueMode::KeepLast) whose key a running job holds is that one's follow-up: it is
+/// [scheduled](State::Scheduled), for no time, and is not handed out. However the holder ends, the follow-up takes the key in the same
+/// step, and is then ready, or scheduled for its own time or the end of the holder's window, if that is later. If the holder waits again,
+/// the follow-up goes on waiting. A key has one follow-up at most.
+///
 /// With a [rate](crate::Setup::rate), a fetch hands out no more jobs than it allows, in all processes that use the store together: the
 /// store counts, in the step that hands them out, by a rule like that of [`Starts`](crate::Starts). Each process goes by the rate that it was
 /// given. If it allows fewer than are asked for, the first of all types come; if none, [`ready`](Provider::ready) waits until it allows more.
@@ -48,8 +53,11 @@ pub trait Queue: Provider {
     /// Accepts jobs, all or none: when it returns, they are stored as durably as the queue can.
     ///
     /// An id that exists creates nothing and answers [`Enqueued::Exists`]; with other content [`Enqueued::Conflict`]. A new
-    /// job whose [key](Job::unique_key) another one holds creates nothing and answers [`Enqueued::Held`], unless it
-    /// [replaces](Job::replaces) that one and that one waits: then that one is cancelled, and [`Enqueued::Replaced`]. At most [`MAX_BULK`] jobs. With a cursor, the step is done only if it stands where `from` says.
+    /// job whose [key](Job::unique_key) another one holds creates nothing and answers [`Enqueued::Held`], unless its
+    /// [mode](Job::unique_mode) says otherwise. With [`Replace`](crate::UniqueMode::Replace) a holder that waits is cancelled for it:
+    /// [`Enqueued::Replaced`]. So it is with [`KeepLast`](crate::UniqueMode::KeepLast), but if there is a follow-up, that one is
+    /// cancelled instead; and it is stored if the holder runs, as its follow-up, and if only a window lasts, for the time when that is over.
+    /// At most [`MAX_BULK`] jobs. With a cursor, the step is done only if it stands where `from` says.
     ///
     /// # Errors
     /// When nothing was stored: the store cannot accept, the cursor has moved, or there are too many jobs.
@@ -161,7 +169,7 @@ pub enum Enqueued {
     Conflict,
     /// This job holds its key; nothing was created.
     Held(JobId),
-    /// It is stored. This job, which held its key and waited, was cancelled for it.
+    /// It is stored. This job, which held its key or followed its holder, and waited, was cancelled for it.
     Replaced(JobId),
 }
 
@@ -257,8 +265,10 @@ pub struct JobRecord {
     pub crashes: u32,
     /// When it was accepted.
     pub enqueued_at: Timestamp,
-    /// When it is due, if it is scheduled.
+    /// When it is due, if it is scheduled; not known of one that follows another.
     pub due_at: Option<Timestamp>,
+    /// The job whose end it waits for, if it is its follow-up.
+    pub follows: Option<JobId>,
     /// Until when its lease lasts, if it runs.
     pub leased_until: Option<Timestamp>,
     /// How far it is, if it runs and its worker has told.

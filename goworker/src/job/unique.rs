@@ -42,6 +42,10 @@ pub enum UniqueMode {
     /// If the other one waits, for its time, a slot or another attempt, that one is cancelled, and this one created. If the
     /// other one runs, or only its window lasts, this one is not created.
     Replace,
+    /// One more run after the current one, and no more than one: if the other one waits, this one takes its place, as with
+    /// `replace`. If it runs, this one is its follow-up, which waits until it has ended; a newer follow-up takes the place of one
+    /// that waits. If only a window lasts, this one is due when it is over.
+    KeepLast,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
@@ -51,13 +55,14 @@ fn is_default(mode: &UniqueMode) -> bool {
 
 impl UniqueMode {
     /// All modes.
-    pub const ALL: [UniqueMode; 2] = [UniqueMode::Reject, UniqueMode::Replace];
+    pub const ALL: [UniqueMode; 3] = [UniqueMode::Reject, UniqueMode::Replace, UniqueMode::KeepLast];
 
     /// The mode's name, as in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             UniqueMode::Reject => "reject",
             UniqueMode::Replace => "replace",
+            UniqueMode::KeepLast => "keep_last",
         }
     }
 }
@@ -99,9 +104,9 @@ impl Job {
         })
     }
 
-    /// Whether the job takes the place of one that waits and holds its key.
-    pub fn replaces(&self) -> bool {
-        self.unique.as_ref().is_some_and(|unique| unique.mode == UniqueMode::Replace)
+    /// What happens to the job if another one holds its key; the usual, if it has none.
+    pub fn unique_mode(&self) -> UniqueMode {
+        self.unique.as_ref().map(|unique| unique.mode).unwrap_or_default()
     }
 
     /// Until when a job that was accepted at that time holds its key although it has ended: at this instant it is free.
@@ -171,7 +176,7 @@ mod tests {
             r#"{"type":"x","unique":{"key":""}}"#,
             long.as_str(),
             r#"{"type":"x","unique":{"window":10}}"#,
-            r#"{"type":"x","unique":{"mode":"keep_last"}}"#,
+            r#"{"type":"x","unique":{"mode":"keep_first"}}"#,
             r#"{"type":"x","unique":{"keys":"a"}}"#,
             r#"{"type":"x","unique":true}"#,
         ];

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::cli::terminal;
 use crate::clock::Timestamp;
-use crate::job::Job;
+use crate::job::{Job, JobId};
 use crate::outcome::Attempt;
 use crate::progress::Progress;
 use crate::queue::{JobRecord, State};
@@ -53,6 +53,7 @@ struct Line<'a> {
     error: Option<&'a str>,
     enqueued_at: Timestamp,
     due_at: Option<Timestamp>,
+    follows: Option<&'a str>,
     leased_until: Option<Timestamp>,
     progress: Option<&'a Progress>,
     ended_at: Option<Timestamp>,
@@ -84,6 +85,7 @@ impl<'a> From<&'a Found> for Line<'a> {
             error: record.failure.as_ref().map(|failure| failure.message.as_str()),
             enqueued_at: record.enqueued_at,
             due_at: record.due_at,
+            follows: record.follows.as_ref().map(JobId::as_str),
             leased_until: record.leased_until,
             progress: record.progress.as_ref(),
             ended_at: record.ended_at,
@@ -136,6 +138,7 @@ pub(super) mod tests {
             crashes: 0,
             enqueued_at: at("12:00:00"),
             due_at: None,
+            follows: None,
             leased_until: None,
             progress: None,
             ended_at: None,

@@ -91,6 +91,7 @@ fn job(found: &Found, now: Timestamp) -> String {
     line("tags", Some(job.tags.join(", ")));
     line("enqueued", Some(instant(record.enqueued_at)));
     line("due", record.due_at.map(instant));
+    line("waits for", record.follows.as_ref().map(|id| format!("the end of {id}, which holds its key")));
     line("leased until", record.leased_until.map(instant));
     line(
         "progress",

@@ -31,7 +31,7 @@ impl Store {
             if let Some(holder) = self.holder(&unique, Some(key), now) {
                 return Change::Held(holder.id.clone());
             }
-            self.hold(unique, key);
+            self.hold(unique, key, None, None);
         }
         self.entries[key].count_anew();
         self.put_anew(key, now);
@@ -39,15 +39,17 @@ impl Store {
         Change::Changed
     }
 
-    pub(super) fn delete(&mut self, id: &JobId) -> Change {
+    pub(super) fn delete(&mut self, id: &JobId, now: Timestamp) -> Change {
         let Some(&key) = self.ids.get(id) else { return Change::Absent };
         if self.entries[key].place.state() == State::Running {
             return Change::Refused(State::Running);
         }
-        if let Some(unique) = self.entries[key].job.unique_key() {
-            self.unique.free(&unique, key);
-        }
+        let unique = self.entries[key].job.unique_key();
+        let follower = unique.as_deref().and_then(|unique| self.unique.free(unique, key));
         self.forget(key);
+        if let Some((unique, follower)) = unique.zip(follower) {
+            self.take_over(unique, follower, None, now);
+        }
         Change::Changed
     }
 }

@@ -17,6 +17,9 @@ pub(super) struct Rank {
     pub(super) ticket: u64,
 }
 
+/// When a job is due that waits for the end of another one.
+pub(super) const NEVER: Timestamp = Timestamp::from_millis(i64::MAX);
+
 /// How much waiting makes up for one step of priority.
 const AGEING: Duration = Duration::from_secs(60);
 
@@ -141,7 +144,8 @@ impl Entry {
             attempt: u32::try_from(self.attempts().len()).unwrap_or(u32::MAX).saturating_add(succeeded),
             crashes: self.crashes(),
             enqueued_at: self.enqueued_at,
-            due_at,
+            due_at: due_at.filter(|due| *due != NEVER),
+            follows: None,
             leased_until,
             progress: self.past.as_deref().and_then(|past| past.progress.clone()),
             ended_at,

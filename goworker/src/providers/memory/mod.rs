@@ -159,7 +159,11 @@ impl Queue for Memory {
 
     async fn cancel(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
         let (mut store, now) = self.shared.now();
-        Ok(ids.iter().map(|id| store.cancel(id, now)).collect())
+        let changes = ids.iter().map(|id| store.cancel(id, now)).collect();
+        drop(store);
+        // Others may take its key.
+        self.shared.changed.notify_waiters();
+        Ok(changes)
     }
 
     async fn retry(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
@@ -172,8 +176,11 @@ impl Queue for Memory {
     }
 
     async fn delete(&self, ids: &[JobId]) -> Result<Vec<Change>, ProviderError> {
-        let (mut store, _) = self.shared.now();
-        Ok(ids.iter().map(|id| store.delete(id)).collect())
+        let (mut store, now) = self.shared.now();
+        let changes = ids.iter().map(|id| store.delete(id, now)).collect();
+        drop(store);
+        self.shared.changed.notify_waiters();
+        Ok(changes)
     }
 
     async fn note_progress(&self, told: &[Progressed]) -> Result<(), ProviderError> {

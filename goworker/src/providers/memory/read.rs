@@ -52,7 +52,7 @@ impl Store {
             Place::Running { token } => self.leases.until(token),
             _ => None,
         };
-        entry.record(leased_until)
+        JobRecord { follows: self.leader(entry).cloned(), ..entry.record(leased_until) }
     }
 
     pub(super) fn stats(&self) -> QueueStats {

@@ -14,9 +14,9 @@ use goworker::{
 use slab::Slab;
 use tokio::sync::oneshot;
 
-use super::entry::{Entry, Key, Place, Rank};
+use super::entry::{Entry, Key, NEVER, Place, Rank};
 use super::places::{Ended, Lanes, Leases};
-use super::unique::Keys;
+use super::unique::{Entrance, Keys};
 
 /// All jobs of a queue.
 #[derive(Debug)]
@@ -92,8 +92,10 @@ impl Store {
         if self.allowed(now) == 0 {
             return self.starts.as_ref().and_then(Starts::next);
         }
-        let due = self.schedule.first_key_value().map(|((due, _), _)| *due);
-        due.into_iter().chain(self.leases.next_end()).min()
+        let due = self.schedule.first_key_value().map(|((due, _), _)| *due).filter(|due| *due != NEVER);
+        // Where one job expires another may take its key.
+        let expired = self.expiring.first().filter(|_| self.unique.any_follows()).map(|(at, _)| at.after(Duration::from_millis(1)));
+        due.into_iter().chain(self.leases.next_end()).chain(expired).min()
     }
 
     pub(super) fn has_ready(&mut self, demand: &Demand, now: Timestamp) -> bool {
@@ -128,19 +130,25 @@ impl Store {
             return if same { Enqueued::Exists } else { Enqueued::Conflict };
         }
         let unique = job.unique_key();
-        let mut answer = Enqueued::Created;
-        if let Some(holder) = unique.as_deref().and_then(|unique| self.holder(unique, None, now)) {
-            let (id, waiting) = (holder.id.clone(), holder.job.filter(|&other| self.waits(other)));
-            match waiting.filter(|_| job.replaces()) {
-                Some(other) => self.end(other, State::Cancelled, now),
-                None => return Enqueued::Held(id),
-            }
-            answer = Enqueued::Replaced(id);
+        let Entrance { replaced, after, follows } = match unique.as_deref().map(|unique| self.entrance(unique, job.unique_mode(), now)) {
+            None => Entrance::default(),
+            Some(Ok(entrance)) => entrance,
+            Some(Err(holder)) => return Enqueued::Held(holder),
+        };
+        let mut follower = unique.as_deref().and_then(|unique| self.unique.take_follower(unique));
+        let answer = replaced.map_or(Enqueued::Created, |other| Enqueued::Replaced(self.entries[other].job.id.clone()));
+        if let Some(other) = replaced {
+            self.end(other, State::Cancelled, now);
+            follower = follower.filter(|follower| *follower != other);
         }
         let ticket = self.ticket();
         let chosen = job.run_at.or_else(|| job.delay.map(|delay| now.after(delay.get()))).unwrap_or(now);
-        let due = chosen.max(now);
-        let place = if due > now { Place::Scheduled { due, retrying: false } } else { Place::Ready };
+        let due = chosen.max(now).max(after.unwrap_or(now));
+        let place = match (follows, due > now) {
+            (true, _) => Place::Scheduled { due: NEVER, retrying: false },
+            (false, true) => Place::Scheduled { due, retrying: false },
+            (false, false) => Place::Ready,
+        };
         let entry = Entry {
             job: Arc::clone(job),
             lane: self.lanes.admit(&job.job_type, job.priority),
@@ -155,8 +163,10 @@ impl Store {
         let key = self.entries.insert(entry);
         self.ids.insert(job.id.clone(), key);
         self.enter(key);
-        if let Some(unique) = unique {
-            self.hold(unique, key);
+        match unique {
+            Some(unique) if follows => self.unique.follow(&unique, key),
+            Some(unique) => self.hold(unique, key, after, follower),
+            None => {}
         }
         answer
     }
@@ -191,7 +201,7 @@ impl Store {
             match self.leases.take(settled.token, settled.handle) {
                 Some(key) => {
                     self.conclude(key, settled, now);
-                    waiting |= !matches!(settled.settlement, Settlement::Done { .. } | Settlement::Cancelled);
+                    waiting |= !matches!(settled.settlement, Settlement::Done { .. } | Settlement::Cancelled) || self.unique.any_follows();
                 }
                 None => refused.push(position),
             }
@@ -282,6 +292,7 @@ impl Store {
         let ticket = self.ticket();
         self.put(key, Place::Ended { state, at: now, ticket });
         self.watched.remove(&key);
+        self.pass_on(key, now);
     }
 
     pub(super) fn forget(&mut self, key: Key) {
@@ -301,6 +312,14 @@ impl Store {
             past.progress = None;
         }
         self.entries[key].place = place;
+        self.enter(key);
+    }
+
+    /// Moves a waiting job to another waiting place, with a new rank.
+    pub(super) fn put_due(&mut self, key: Key, due: Timestamp, now: Timestamp) {
+        self.leave(key);
+        self.put_anew(key, due);
+        self.entries[key].place = if due > now { Place::Scheduled { due, retrying: false } } else { Place::Ready };
         self.enter(key);
     }
 

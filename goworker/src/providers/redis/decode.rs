@@ -9,8 +9,8 @@ use redis::FromRedisValue;
 /// What a fetch answers: token, records, what is known of those with a past, and how many texts have come in.
 pub(super) type Handed = (u64, Vec<Option<Vec<u8>>>, Vec<(u64, u32, Vec<Vec<u8>>)>, u64);
 
-/// What is known of one job: record, past, state, instant, output, failure, attempts, progress.
-pub(super) type Known = (Vec<u8>, (u32, u32, u32), String, Option<i64>, String, String, Vec<Vec<u8>>, String);
+/// What is known of one job: record, past, state, instant, output, failure, attempts, progress, whose end it waits for.
+pub(super) type Known = (Vec<u8>, (u32, u32, u32), String, Option<i64>, String, String, Vec<Vec<u8>>, String, String);
 
 /// A delivery, or the handle of one that cannot be read, and why.
 pub(super) fn deliveries(handed: Handed, ids: &Ids) -> Vec<Result<Delivery, (u64, anyhow::Error)>> {
@@ -54,7 +54,7 @@ fn attempts(texts: &[Vec<u8>]) -> anyhow::Result<Vec<Attempt>> {
 
 /// A job as others see it; with its attempts if they are wanted.
 pub(super) fn record(known: Known, with_attempts: bool, ids: &Ids) -> anyhow::Result<JobRecord> {
-    let (record, (attempts, earlier, crashes), state, at, output, failure, texts, progress) = known;
+    let (record, (attempts, earlier, crashes), state, at, output, failure, texts, progress, follows) = known;
     let (job, enqueued_at) = job(&record, ids)?;
     let state: State = state.parse().map_err(|error: String| anyhow!(error))?;
     let listed = self::attempts(&texts)?;
@@ -62,7 +62,8 @@ pub(super) fn record(known: Known, with_attempts: bool, ids: &Ids) -> anyhow::Re
         "" => listed.last().and_then(|attempt| attempt.failure.clone()),
         text => Some(serde_json::from_str(text)?),
     };
-    let at = at.map(Timestamp::from_millis);
+    // One that waits for the end of another job is scheduled for no time.
+    let at = at.filter(|_| follows.is_empty()).map(Timestamp::from_millis);
     Ok(JobRecord {
         job: Arc::new(job),
         state,
@@ -71,6 +72,7 @@ pub(super) fn record(known: Known, with_attempts: bool, ids: &Ids) -> anyhow::Re
         crashes,
         enqueued_at,
         due_at: at.filter(|_| state == State::Scheduled),
+        follows: if follows.is_empty() { None } else { Some(follows.parse().map_err(|error: String| anyhow!(error))?) },
         leased_until: at.filter(|_| state == State::Running),
         progress: if progress.is_empty() { None } else { Some(serde_json::from_str(&progress)?) },
         ended_at: at.filter(|_| state.is_final()),

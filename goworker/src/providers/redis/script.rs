@@ -30,7 +30,7 @@ pub(super) static SETTLE: Made = LazyLock::new(|| made(&[&TIME.join("\n"), CALL,
 pub(super) static CHANGE: Made = LazyLock::new(|| made(&[&TIME.join("\n"), CALL, include_str!("scripts/change.lua")]));
 pub(super) static ADOPT: Made = LazyLock::new(|| made(&[PLACES, FIND, UNIQUE, CALL, ACCEPT, include_str!("scripts/adopt.lua")]));
 pub(super) static PAUSE: Made = LazyLock::new(|| made(&[BEYOND_MEMORY, PLACES, CALL, include_str!("scripts/pause.lua")]));
-pub(super) static RELEASE: Made = LazyLock::new(|| made(&[BEYOND_MEMORY, PLACES, CALL, include_str!("scripts/release.lua")]));
+pub(super) static RELEASE: Made = LazyLock::new(|| made(&[BEYOND_MEMORY, PLACES, FIND, UNIQUE, CALL, include_str!("scripts/release.lua")]));
 
 // Those that may be repeated as they are.
 pub(super) static RENEW: Made = LazyLock::new(|| made(&[&TIME.join("\n"), include_str!("scripts/renew.lua")]));
@@ -38,5 +38,5 @@ pub(super) static PROGRESS: Made = LazyLock::new(|| made(&[PLACES, include_str!(
 pub(super) static LOOK: Made = LazyLock::new(|| made(&[&TIME.join("\n"), RATE, include_str!("scripts/look.lua")]));
 pub(super) static CATCH_UP: Made = LazyLock::new(|| made(&[&TIME.join("\n"), include_str!("scripts/catch_up.lua")]));
 pub(super) static CANDIDATES: Made = LazyLock::new(|| made(&[PLACES, include_str!("scripts/candidates.lua")]));
-pub(super) static RECORDS: Made = LazyLock::new(|| made(&[PLACES, FIND, include_str!("scripts/records.lua")]));
+pub(super) static RECORDS: Made = LazyLock::new(|| made(&[PLACES, FIND, UNIQUE, include_str!("scripts/records.lua")]));
 pub(super) static STATS: Made = LazyLock::new(|| made(&[PLACES, include_str!("scripts/stats.lua")]));

@@ -6,9 +6,9 @@ use crate::job::{Job, JobId};
 use crate::provider::Cursor;
 use crate::queue::Enqueued;
 
-use super::place::Place;
+use super::schema::NEVER;
 use super::store::Store;
-use super::unique::{Holder, Key};
+use super::unique::{Entrance, Key};
 
 /// A job as the tables want it, prepared by the caller so that the one thread that writes does not spend time on it.
 #[derive(Debug)]
@@ -78,14 +78,17 @@ impl Store {
     /// Stores a job. The one that it replaces is taken out of its place, and added to `replaced`.
     fn accept_one(&mut self, job: &NewJob, replaced: &mut Vec<i64>) -> Result<Enqueued> {
         let mut answer = Enqueued::Created;
+        let mut entrance = Entrance::default();
         if let Some(key) = &job.key {
             // An id that is known comes first: its own key is no reason to refuse it.
             if let Some(known) = self.known(job)? {
                 return Ok(known);
             }
-            if let Some(Holder { id, place }) = self.holder(key, None)? {
-                let waiting = place.filter(|(_, place)| key.replaces && matches!(place, Place::Ready | Place::Scheduled));
-                let Some((other, place)) = waiting else { return Ok(Enqueued::Held(id)) };
+            match self.entrance(key)? {
+                Ok(found) => entrance = found,
+                Err(holder) => return Ok(Enqueued::Held(holder)),
+            }
+            if let Some((id, other, place)) = entrance.replaced.take() {
                 self.leave(&other, &place)?;
                 replaced.push(other.seq);
                 answer = Enqueued::Replaced(id);
@@ -97,20 +100,25 @@ impl Store {
             Start::At(at) => at.max(self.now),
             Start::After(delay) => self.now.saturating_add(delay),
         };
+        let due = due.max(entrance.earliest.unwrap_or(due));
+        let stands_at = if entrance.follows { NEVER } else { due };
         let created = self.run(
             "INSERT INTO job(id, type, prio, queued, due, expires, body) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(id) DO NOTHING",
-            (job.id.as_str(), &job.job_type, job.prio, self.now, due, job.expires, &job.body),
+            (job.id.as_str(), &job.job_type, job.prio, self.now, stands_at, job.expires, &job.body),
         )?;
         if created == 0 {
             return Ok(self.known(job)?.unwrap_or(Enqueued::Conflict));
         }
         let seq = self.conn().last_insert_rowid();
         if let Some(key) = &job.key {
-            self.hold(key, seq, job.id.as_str(), self.now)?;
+            match entrance.follows {
+                true => self.follow(key, seq, due)?,
+                false => self.hold(key, seq, job.id.as_str(), self.now, entrance.earliest)?,
+            }
         }
         self.put_expiring(seq, job.expires)?;
-        if due > self.now {
-            self.put_scheduled(seq, &job.job_type, due, job.prio, false)?;
+        if stands_at > self.now {
+            self.put_scheduled(seq, &job.job_type, stands_at, job.prio, false)?;
         } else {
             self.put_ready(seq, &job.job_type, due, job.prio)?;
         }

@@ -10,6 +10,7 @@ use crate::queue::{Change, State};
 use super::place::{Known, Place, find, locate, score};
 use super::seqs::Seqs;
 use super::store::Store;
+use super::unique::Windows;
 
 /// What to do with jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,7 @@ impl Store {
             Wish::Cancel => self.put_finished("cancelled", ended)?,
             Wish::Delete => {
                 let ended = Seqs(ended);
+                self.pass_keys_on(&ended, Windows::Over)?;
                 self.free_keys(&ended)?;
                 self.forget(&ended)?;
             }

@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension, Params, Result, Row};
 use super::place::score;
 use super::seqs::Seqs;
 use super::store::Store;
+use super::unique::Windows;
 
 /// What of a job tells where to put it.
 struct Waiting {
@@ -65,7 +66,7 @@ impl Store {
         self.tally.add_dead(1);
         self.stirred.ended.push(seq);
         self.run("INSERT INTO dead(seq, type, at, failure) SELECT seq, type, ?2, ?3 FROM job WHERE seq = ?1", (seq, self.now, failure))?;
-        Ok(())
+        self.pass_keys_on(&Seqs(vec![seq]), Windows::Last)
     }
 
     /// Notes jobs that ended together: done, cancelled or expired.
@@ -81,6 +82,6 @@ impl Store {
             "INSERT INTO finished(state, at, count, lowest, highest, seqs) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
             (state, self.now, seqs.0.len(), lowest, highest, &seqs),
         )?;
-        Ok(())
+        self.pass_keys_on(&seqs, Windows::Last)
     }
 }

@@ -14,7 +14,10 @@ use crate::provider::ProviderError;
 use crate::queue::{Count, Filter, JobRecord, QueueStats, State};
 
 use super::place::{self, Known, Place, find, locate};
-use super::{fault, open, pause, recover};
+use super::{fault, open, pause, recover, schema};
+
+/// When a job is due that waits for the end of another one.
+const NEVER: Timestamp = Timestamp::from_millis(schema::NEVER);
 
 /// The way to the read side of a file.
 #[derive(Clone)]
@@ -146,7 +149,8 @@ fn record(conn: &Connection, ids: &Ids, seq: i64, state: State, at: Option<i64>)
             attempt: row.get::<_, u32>(3)?.saturating_add((state == State::Done).into()),
             crashes: row.get(4)?,
             enqueued_at: Timestamp::from_millis(row.get(5)?),
-            due_at: at.filter(|_| state == State::Scheduled),
+            due_at: at.filter(|due| state == State::Scheduled && *due != NEVER),
+            follows: if at == Some(NEVER) { leader(conn, seq)? } else { None },
             leased_until: at.filter(|_| state == State::Running),
             progress: if state == State::Running { progress(conn, seq)? } else { None },
             ended_at: at.filter(|_| state.is_final()),
@@ -155,6 +159,13 @@ fn record(conn: &Connection, ids: &Ids, seq: i64, state: State, at: Option<i64>)
             attempts: Vec::new(),
         })
     })
+}
+
+/// The job whose end this one waits for.
+fn leader(conn: &Connection, seq: i64) -> Result<Option<JobId>> {
+    let id: Option<String> =
+        conn.prepare_cached("SELECT id FROM unique_key WHERE next = ?1")?.query_row([seq], |row| row.get(0)).optional()?;
+    id.map(|id| id.parse().map_err(|error: String| unreadable(0, error))).transpose()
 }
 
 /// How far a running job is.

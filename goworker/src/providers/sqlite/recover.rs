@@ -6,6 +6,7 @@ use rusqlite::{Connection, Result};
 
 use super::owner;
 use super::place::{Place, by_seq, locate, locate_waiting};
+use super::schema::NEVER;
 use super::seqs::Seqs;
 use super::store::Store;
 
@@ -118,9 +119,9 @@ impl Store {
 
     /// When something will be due, or a lease over.
     pub(super) fn next_instant(&self) -> Result<Option<i64>> {
-        let earliest = "SELECT min(at) FROM (SELECT min(due) AS at FROM scheduled
+        let earliest = "SELECT min(at) FROM (SELECT min(due) AS at FROM scheduled WHERE due < ?1
                         UNION ALL SELECT min(until) FROM batch UNION ALL SELECT min(at) + 1 FROM expiring)";
-        self.one::<Option<i64>>(earliest, []).map(Option::flatten)
+        self.one::<Option<i64>>(earliest, [NEVER]).map(Option::flatten)
     }
 
     /// Ends waiting jobs that should have been started before. A running one is looked at when it is put back.

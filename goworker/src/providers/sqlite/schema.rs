@@ -15,10 +15,13 @@ pub(super) const APPLICATION_ID: i32 = 0x676f_776b;
 /// By how much one step of priority shifts a job in its queue: as if it had been due a minute earlier.
 pub(super) const PRIORITY_STEP_MS: i64 = 60_000;
 
+/// When a job is due that waits for the end of another one: never. Exact in JSON, too.
+pub(super) const NEVER: i64 = (1 << 53) - 1;
+
 /// What leads from each version of the schema to the next. `user_version` tells how many of them a file has seen.
 ///
 /// A step that was released is never changed: new ones are appended.
-pub(super) const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_7];
+pub(super) const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_6, VERSION_7];
 
 const VERSION_1: &str = "
 CREATE TABLE job(                       -- every job that is known
@@ -128,6 +131,14 @@ CREATE TABLE progress(                  -- how far running jobs are
 CREATE INDEX progress_token ON progress(token);
 ";
 
+const VERSION_6: &str = "
+ALTER TABLE unique_key ADD COLUMN earliest INTEGER;   -- when the window of the holder before was over: who takes its place starts no earlier
+ALTER TABLE unique_key ADD COLUMN next INTEGER;       -- the job that waits for the end of the holder; it is scheduled for no time
+ALTER TABLE unique_key ADD COLUMN next_due INTEGER;   -- when that one may start, as it was accepted
+ALTER TABLE unique_key ADD COLUMN next_until INTEGER; -- until when it will hold the key even if it has ended
+CREATE INDEX unique_key_next ON unique_key(next) WHERE next IS NOT NULL;
+";
+
 const VERSION_7: &str = "
 CREATE TABLE started(                   -- how many jobs have started lately, if there is a rate
   first INTEGER NOT NULL,
@@ -188,6 +199,17 @@ mod tests {
         migrate(&mut conn, &[VERSION_1, VERSION_2, VERSION_3]).unwrap();
         migrate(&mut conn, STEPS).unwrap();
         conn.execute_batch("INSERT INTO progress(seq, token, progress) VALUES(1, 1, '{}')").unwrap();
+    }
+
+    #[test]
+    fn a_file_from_before_jobs_could_follow_others_has_none_that_do() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn, &[VERSION_1, VERSION_2, VERSION_3, VERSION_4]).unwrap();
+        conn.execute_batch("INSERT INTO unique_key(key, seq, id, until) VALUES('key:k', 1, 'a', 5)").unwrap();
+        migrate(&mut conn, STEPS).unwrap();
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let key: (String, i64, Option<i64>) = conn.query_row("SELECT id, until, next FROM unique_key", [], row).unwrap();
+        assert_eq!(key, ("a".into(), 5, None));
     }
 
     #[test]

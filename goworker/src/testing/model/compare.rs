@@ -52,6 +52,7 @@ impl Shown {
         for record in &self.records {
             let Some(known) = model.jobs.get(&record.job.id) else { continue };
             compare_job(record, known)?;
+            Invariant::Identity.same(&format!("whose end {} waits for", record.job.id), record.follows.as_ref(), model.leader(known))?;
             if instants {
                 compare_instants(record, known, model)?;
             }

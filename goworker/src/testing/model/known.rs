@@ -40,10 +40,20 @@ pub(super) struct Known {
 /// Where a job is in its life.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Place {
-    Scheduled { retrying: bool },
+    Scheduled {
+        retrying: bool,
+    },
+    /// Behind the holder of its key.
+    Following,
     Ready,
-    Running { token: Token, handle: u64 },
-    Ended { state: State, at: Timestamp },
+    Running {
+        token: Token,
+        handle: u64,
+    },
+    Ended {
+        state: State,
+        at: Timestamp,
+    },
 }
 
 impl Known {
@@ -69,7 +79,7 @@ impl Known {
 
     pub(super) fn state(&self) -> State {
         match self.place {
-            Place::Scheduled { .. } => State::Scheduled,
+            Place::Scheduled { .. } | Place::Following => State::Scheduled,
             Place::Ready => State::Ready,
             Place::Running { .. } => State::Running,
             Place::Ended { state, .. } => state,
@@ -90,6 +100,12 @@ impl Known {
         self.died_of.as_ref().or_else(|| self.attempts.last().and_then(|attempt| attempt.failure.as_ref()))
     }
 
+    /// Waits for a time, which may have come.
+    pub(super) fn wait_until(&mut self, due: Timestamp, now: Timestamp) {
+        self.due = due;
+        self.place = if due > now { Place::Scheduled { retrying: false } } else { Place::Ready };
+    }
+
     fn end(&mut self, state: State, now: Timestamp) {
         self.place = Place::Ended { state, at: now };
     }
@@ -99,7 +115,7 @@ impl Known {
         if matches!(self.place, Place::Scheduled { .. }) && self.due <= now {
             self.place = Place::Ready;
         }
-        if matches!(self.place, Place::Scheduled { .. } | Place::Ready) && self.expires_at.is_some_and(|at| at < now) {
+        if matches!(self.place, Place::Scheduled { .. } | Place::Following | Place::Ready) && self.expires_at.is_some_and(|at| at < now) {
             self.end(State::Expired, now);
         }
     }
@@ -144,7 +160,7 @@ impl Known {
                 self.cancel_asked = true;
                 Change::Requested
             }
-            Place::Scheduled { .. } | Place::Ready => {
+            Place::Scheduled { .. } | Place::Following | Place::Ready => {
                 self.end(State::Cancelled, now);
                 Change::Changed
             }

@@ -10,6 +10,7 @@ mod compare;
 mod cut;
 mod finish;
 mod invariant;
+mod keys;
 mod known;
 mod order;
 mod orphans;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::known::{Known, Place};
 use super::reference::{Reference, Wish};
-use crate::job::{Job, JobId};
+use crate::job::{Job, JobId, UniqueMode};
 use crate::provider::{Settled, Token};
 use crate::queue::{Change, Enqueued, JobRecord, State};
 
@@ -52,8 +52,13 @@ impl Reference {
 
     /// Learns from jobs that were accepted although the holder of their key ran when last seen.
     pub(super) fn tell_enqueued(&mut self, jobs: &[Arc<Job>], answers: &[Enqueued]) {
-        for (job, _) in jobs.iter().zip(answers).filter(|(_, answer)| answer.is_new()) {
-            self.tell_free(job);
+        for (job, answer) in jobs.iter().zip(answers).filter(|(_, answer)| answer.is_new()) {
+            // One that may follow is accepted while the holder runs, too; unless it has replaced just that one.
+            let holder = self.holder(job).map(|holder| &holder.job.id);
+            if job.unique_mode() != UniqueMode::KeepLast || matches!((answer, holder), (Enqueued::Replaced(other), Some(id)) if other == id)
+            {
+                self.tell_free(job);
+            }
         }
     }
 

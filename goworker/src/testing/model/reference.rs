@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::invariant::{Holds, Invariant};
+use super::keys::Keys;
 use super::known::{Known, Place};
 use super::order;
 use crate::clock::Timestamp;
@@ -47,8 +48,7 @@ pub(super) enum Refusal {
 pub(super) struct Reference {
     pub(super) jobs: BTreeMap<JobId, Known>,
     pub(super) cursors: BTreeMap<String, String>,
-    /// Who took a key last, until when its window lasts.
-    keys: BTreeMap<String, (JobId, Option<Timestamp>)>,
+    pub(super) keys: Keys,
     pub(super) leases: BTreeMap<Token, Lease>,
     pub(super) paused: Paused,
     last_token: Token,
@@ -69,7 +69,7 @@ pub(super) struct Lease {
 
 impl Reference {
     pub(super) fn new(now: Timestamp, duration: Duration) -> Self {
-        let (jobs, cursors, keys, leases) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (jobs, cursors, keys, leases) = (BTreeMap::new(), BTreeMap::new(), Keys::new(), BTreeMap::new());
         Reference { jobs, cursors, keys, leases, paused: Paused::default(), last_token: Token(0), accepted: 0, now, duration }
     }
 
@@ -83,6 +83,7 @@ impl Reference {
         let over: Vec<Token> = self.leases.iter().filter(|(_, lease)| lease.until <= now).map(|(token, _)| *token).collect();
         over.into_iter().for_each(|token| self.lose(token));
         self.jobs.values_mut().for_each(|known| known.pass(now));
+        self.pass_keys_on();
     }
 
     pub(super) fn enqueue(&mut self, jobs: &[Arc<Job>], cursor: Option<&Cursor>) -> Result<Vec<Enqueued>, Refusal> {
@@ -105,31 +106,10 @@ impl Reference {
         if let Some(known) = self.jobs.get(&job.id) {
             return if known.job == *job { Enqueued::Exists } else { Enqueued::Conflict };
         }
-        let holder = self.holder(job).map(|holder| holder.job.id.clone());
-        if let Some(holder) = &holder {
-            let waits = |known: &&mut Known| matches!(known.state(), State::Scheduled | State::Ready);
-            match self.jobs.get_mut(holder).filter(waits).filter(|_| job.replaces()) {
-                Some(waiting) => drop(waiting.cancel(self.now)),
-                None => return Enqueued::Held(holder.clone()),
-            }
-        }
-        self.accepted += 1;
-        self.jobs.insert(job.id.clone(), Known::accepted(Arc::clone(job), self.accepted, self.now));
-        self.hold(job, self.now);
-        holder.map_or(Enqueued::Created, Enqueued::Replaced)
-    }
-
-    /// Which other job holds the key of a job. Nothing is forgotten during a walk, so it is known.
-    pub(super) fn holder(&self, job: &Job) -> Option<&Known> {
-        let (id, until) = self.keys.get(&job.unique_key()?).filter(|(id, _)| *id != job.id)?;
-        let lasts = until.is_some_and(|until| self.now < until);
-        self.jobs.get(id).filter(|holder| lasts || !holder.state().is_final())
-    }
-
-    fn hold(&mut self, job: &Job, accepted_at: Timestamp) {
-        if let Some(key) = job.unique_key() {
-            self.keys.insert(key, (job.id.clone(), job.unique_until(accepted_at)));
-        }
+        let known = Known::accepted(Arc::clone(job), self.accepted + 1, self.now);
+        let answer = self.let_in(known);
+        self.accepted += u64::from(answer.is_new());
+        answer
     }
 
     /// Checks what a fetch brought, and takes note of it.
@@ -261,7 +241,12 @@ impl Reference {
     }
 
     pub(super) fn change(&mut self, wish: Wish, ids: &[JobId]) -> Vec<Change> {
-        ids.iter().map(|id| self.change_one(wish, id)).collect()
+        let change = |id| {
+            let change = self.change_one(wish, id);
+            self.pass_keys_on();
+            change
+        };
+        ids.iter().map(change).collect()
     }
 
     fn change_one(&mut self, wish: Wish, id: &JobId) -> Change {
@@ -272,7 +257,7 @@ impl Reference {
                 return Change::Held(holder.job.id.clone());
             }
             let (job, accepted_at) = (Arc::clone(&known.job), known.enqueued_at);
-            self.hold(&job, accepted_at);
+            self.hold(&job, accepted_at, None);
         }
         let Some(known) = self.jobs.get_mut(id) else { return Change::Absent };
         match wish {
@@ -281,7 +266,7 @@ impl Reference {
             Wish::Delete if known.state() == State::Running => Change::Refused(State::Running),
             Wish::Delete => {
                 self.jobs.remove(id);
-                self.keys.retain(|_, (holder, _)| holder != id);
+                self.free_key(id);
                 Change::Changed
             }
         }
@@ -305,6 +290,7 @@ impl Reference {
         self.end_lease(token, 1);
         let now = self.now;
         self.jobs.values_mut().for_each(|known| known.pass(now));
+        self.pass_keys_on();
     }
 
     fn end_lease(&mut self, token: Token, crashes: u32) {

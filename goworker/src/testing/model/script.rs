@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::known::attempt;
 use super::step::{Draft, Ending, How, LEASE, TYPES};
 use crate::clock::Timestamp;
-use crate::job::{Job, JobId, Unique, UniqueMode};
+use crate::job::{Job, JobId, Unique};
 use crate::outcome::{Cause, Failure, Output, Settlement};
 use crate::provider::{Batch, Settled};
 use crate::units::Dur;
@@ -51,7 +51,7 @@ impl Script {
         job.unique = draft.unique.as_ref().map(|key| Unique {
             key: key.number.map(|number| format!("k{number}")),
             window: key.window.map(|millis| Dur(self.wait(millis))),
-            mode: if key.replaces { UniqueMode::Replace } else { UniqueMode::Reject },
+            mode: key.mode,
         });
         job.expires_at = draft.expires.filter(|_| !self.own_clock).map(|millis| now.after(self.wait(millis)));
         job

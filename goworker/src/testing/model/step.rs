@@ -11,6 +11,7 @@ use proptest::prelude::{BoxedStrategy, Just, Strategy, any};
 use proptest::prop_oneof;
 
 use super::reference::Wish;
+use crate::job::UniqueMode;
 use crate::provider::Demand;
 use crate::queue::MAX_BULK;
 
@@ -75,8 +76,8 @@ pub(super) struct Key {
     /// So few that jobs meet; `None` is the one that follows from what the job is.
     pub(super) number: Option<u8>,
     pub(super) window: Option<u64>,
-    /// Whether the job takes the place of one that waits.
-    pub(super) replaces: bool,
+    /// What happens if another job holds it.
+    pub(super) mode: UniqueMode,
 }
 
 /// A move of a cursor.
@@ -141,8 +142,8 @@ fn draft() -> impl Strategy<Value = Draft> {
 }
 
 fn key() -> impl Strategy<Value = Key> {
-    (option::weighted(0.7, 0..2u8), option::weighted(0.3, moment()), proptest::bool::weighted(0.4))
-        .prop_map(|(number, window, replaces)| Key { number, window, replaces })
+    let mode = prop_oneof![4 => Just(UniqueMode::KeepLast), 3 => Just(UniqueMode::Reject), 3 => Just(UniqueMode::Replace)];
+    (option::weighted(0.7, 0..2u8), option::weighted(0.3, moment()), mode).prop_map(|(number, window, mode)| Key { number, window, mode })
 }
 
 /// Round numbers mostly, so that what has to happen at the same moment does.

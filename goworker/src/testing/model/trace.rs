@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::step::TYPES;
 use crate::clock::Timestamp;
-use crate::job::Job;
+use crate::job::{Job, UniqueMode};
 use crate::outcome::Settlement;
 use crate::provider::{Batch, Cursor, Demand, ProviderError, Renewal, Settled};
 use crate::queue::{Change, Enqueued};
@@ -70,7 +70,11 @@ fn one_job(job: &Job) -> String {
     }
     if let (Some(unique), Some(key)) = (&job.unique, job.unique_key()) {
         let window = unique.window.map(|window| format!(" for {window}")).unwrap_or_default();
-        let how = if job.replaces() { "replacing" } else { "unique" };
+        let how = match job.unique_mode() {
+            UniqueMode::Reject => "unique",
+            UniqueMode::Replace => "replacing",
+            UniqueMode::KeepLast => "following",
+        };
         text += &format!(" {how} by {}{window}", key.get(..12).unwrap_or(&key));
     }
     text

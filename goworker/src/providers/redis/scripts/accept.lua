@@ -1,5 +1,5 @@
 -- How jobs come in. Each is four texts: id, type, OPTIONS, JSON. OPTIONS is empty for most, else `PRIORITY START EXPIRES`, and for a unique
--- job ` MODE WINDOW KEY` after it. START is `@MS` for an instant, `+MS` for a delay; MODE is `reject` or `replace`; `-` is nothing.
+-- job ` MODE WINDOW KEY` after it. START is `@MS` for an instant, `+MS` for a delay; MODE is `reject`, `replace` or `keep_last`; `-` is nothing.
 
 local lowest = {} -- by type, the lowest priority that is known
 
@@ -24,7 +24,7 @@ local function read_options(id, type, options, json, ticket)
   local due = math.max(kind == '+' and now + tonumber(ms) or tonumber(ms or nil) or now, now)
   know_type(type, tonumber(priority or 0))
   local record = string.format('%d %d %s %s %s o %d %s', ticket, now, due > now and int(due) or '-', priority or '0', expires or '-', #type, type)
-  local mode, window, unique = string.match(rest or '', '^ (%a+) (%S+) (.*)$')
+  local mode, window, unique = string.match(rest or '', '^ (%S+) (%S+) (.*)$')
   return record .. json, unique and { mode = mode, window = tonumber(window), key = unique }
 end
 
@@ -39,19 +39,48 @@ local function put_new(id, record)
   return job
 end
 
+-- How a unique job comes in: the job that is cancelled for it, with its state; whether it follows the holder; when it may start; or, alone,
+-- the id of the holder, which is in the way.
+local function entrance(unique)
+  local holder, state, ends, earliest = holder_of(unique.key)
+  local waits, keeps_last = state == 'scheduled' or state == 'ready', unique.mode == 'keep_last'
+  local follower = holder and keeps_last and call('HGET', prefix .. 'next', unique.key)
+  if not holder then
+    return {}
+  elseif follower then
+    return { replaced = load(follower), state = 'scheduled', follows = true }
+  elseif waits and unique.mode ~= 'reject' then
+    return { replaced = holder, state = state, earliest = earliest }
+  elseif keeps_last and state == 'running' then
+    return { follows = true }
+  elseif keeps_last then
+    return { earliest = ends }
+  end
+  return { holder = holder.id }
+end
+
 -- Stores a unique job, unless another one is in the way. Answers its letter.
 local function accept_unique(id, record, unique)
-  local holder, state = holder_of(unique.key)
-  if holder then
-    if unique.mode ~= 'replace' or not (state == 'scheduled' or state == 'ready') then
-      return 'H' .. holder.id .. ';'
-    end
-    leave_waiting(holder, state)
-    end_as(holder, 'cancelled')
+  local way = entrance(unique)
+  if way.holder then
+    return 'H' .. way.holder .. ';'
+  end
+  if way.replaced then
+    leave_waiting(way.replaced, way.state)
+    end_as(way.replaced, 'cancelled')
+  end
+  if way.earliest and way.earliest > parse(id, record).due then
+    record = string.gsub(record, '^(%d+ %d+) %S+', '%1 ' .. int(way.earliest), 1)
   end
   call('HSET', prefix .. 'jobs', id, record)
-  hold(unique.key, put_new(id, record), unique.window)
-  return holder and 'R' .. holder.id .. ';' or 'C'
+  if way.follows then
+    local job = parse(id, record)
+    job.past = parse_past(nil)
+    follow(unique.key, job, unique.window)
+  else
+    hold(unique.key, put_new(id, record), unique.window, way.earliest)
+  end
+  return way.replaced and 'R' .. way.replaced.id .. ';' or 'C'
 end
 
 -- Takes in those of `number` jobs in ARGV from `from` on that are new. Answers a letter for each: Created, Exists, or conFlict; Held and

@@ -63,7 +63,7 @@ function wishes.delete(job, state)
   else
     unlist(job, state)
   end
-  free_key(job)
+  delete_key(job)
   forget({ job.id })
   return 'changed'
 end

@@ -20,10 +20,13 @@ for _, type in ipairs(types) do
   end
 end
 local next
-for _, name in ipairs({ 'due', 'lease' }) do
+-- Where one job expires another may take its key.
+local names = { 'due', 'lease', call('EXISTS', prefix .. 'next') == 1 and 'expiring' or nil }
+for _, name in ipairs(names) do
   local first = call('ZRANGE', prefix .. name, 0, 0, 'WITHSCORES')[2]
-  if first and (not next or tonumber(first) < next) then
-    next = tonumber(first)
+  local at = first and tonumber(first) + (name == 'expiring' and 1 or 0)
+  if at and at < NEVER and (not next or at < next) then
+    next = at
   end
 end
 return { 0, next and math.max(next - now, 0) or -1, types }

@@ -35,7 +35,8 @@ end
 
 -- What is noted during a call, and written once at its end.
 
-local counted, woken, ended = {}, {}, {}
+local counted, woken, ended, died = {}, {}, {}, {}
+local pass_keys_on -- set by unique.lua: what an end means for those who wait for it
 
 local function count(state, type, by)
   local field = state .. ' ' .. type
@@ -89,6 +90,9 @@ local function is_paused(type)
 end
 
 local function write_down()
+  if pass_keys_on and (next(ended) or died[1]) then
+    pass_keys_on()
+  end
   local added = 0
   for _, entry in pairs(ended) do
     call('RPUSH', prefix .. 'ended', cmsgpack.pack(entry))
@@ -108,7 +112,7 @@ local function write_down()
       call('RPUSH', tokens, 1)
     end
   end
-  counted, woken, ended = {}, {}, {}
+  counted, woken, ended, died = {}, {}, {}, {}
 end
 
 -- A job as it was accepted: `TICKET ENQUEUED DUE PRIORITY EXPIRES PLACE LENGTH TYPE`, and its JSON. DUE and EXPIRES may be `-`;
@@ -199,6 +203,7 @@ local function die(job, failure)
   end
   job.past.ticket = next_ticket()
   remember(job)
+  died[#died + 1] = job.id
   call('HSET', prefix .. 'failure', job.id, failure)
   call('ZADD', prefix .. 'dead', int(now), member_of(job))
   count('dead', job.type, 1)
