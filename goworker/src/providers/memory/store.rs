@@ -196,12 +196,13 @@ impl Store {
     /// Answers the positions that are refused, and whether jobs wait again or anew.
     pub(super) fn settle(&mut self, settlements: &[Settled], now: Timestamp) -> (Vec<usize>, bool) {
         let mut refused = Vec::new();
-        let mut waiting = false;
+        // Who follows may take the key of one that ends.
+        let mut waiting = self.unique.any_follows();
         for (position, settled) in settlements.iter().enumerate() {
             match self.leases.take(settled.token, settled.handle) {
                 Some(key) => {
                     self.conclude(key, settled, now);
-                    waiting |= !matches!(settled.settlement, Settlement::Done { .. } | Settlement::Cancelled) || self.unique.any_follows();
+                    waiting |= !matches!(settled.settlement, Settlement::Done { .. } | Settlement::Cancelled);
                 }
                 None => refused.push(position),
             }

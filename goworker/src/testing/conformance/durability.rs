@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::cases;
+use super::following::{expect_follows, following};
 use super::rating::LONG;
 use super::subject::{WORK, dead, done, failure, id, job, jobs, names, output, retry};
 use super::trial::{Fault, PROMPT, SHORT, Trial, Verdict, claim, expect};
@@ -28,7 +29,30 @@ cases![
     a_pause_survives_a_crash_and_a_close,
     a_pause_holds_in_all_processes_and_each_hears_of_its_end,
     all_processes_together_keep_to_a_rate,
+    a_follow_up_outlives_the_process_of_its_holder,
 ];
+
+async fn a_follow_up_outlives_the_process_of_its_holder(mut trial: Trial) -> Verdict {
+    let queue = trial.open_with_short_leases().await?;
+    queue.accept([following("a")]).await?;
+    let _held = queue.take_exactly(&["a"]).await?;
+    queue.accept([following("b")]).await?;
+    drop(queue);
+    let queue = trial.open().await?;
+    expect_follows(&queue, "b", "a").await?;
+    let batch = queue.await_jobs(2).await?;
+    expect("what came again", names(&batch), ["a"])?;
+    expect_follows(&queue, "b", "a").await?;
+    // The other process hears of it.
+    let other = trial.open().await?;
+    let settle = async {
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        queue.settle_all(&[queue.settled(&batch, 0, done())]).await
+    };
+    let (came, settled) = tokio::join!(other.await_jobs(1), settle);
+    settled?;
+    expect("what came then", names(&came?), ["b"])
+}
 
 async fn all_processes_together_keep_to_a_rate(mut trial: Trial) -> Verdict {
     trial.setup.rate = Some(Rate::per(3, LONG));

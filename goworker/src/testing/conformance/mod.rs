@@ -41,6 +41,7 @@
 mod accepting;
 mod cutting_off;
 mod durability;
+mod following;
 mod handing_out;
 mod keeping;
 mod leases;
@@ -207,6 +208,7 @@ async fn judge_cases(nature: Nature, open: &Arc<Open>, report: &mut Report) {
         rating::CASES,
         uniqueness::CASES,
         replacing::CASES,
+        following::CASES,
         waiting::CASES,
         keeping::CASES,
         cutting_off::CASES,

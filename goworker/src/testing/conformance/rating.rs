@@ -77,8 +77,7 @@ async fn attempts_count_as_starts(mut trial: Trial) -> Verdict {
     let queue = trial.open().await?;
     queue.accept(jobs(&["a"])).await?;
     for _ in 0..3 {
-        let batch = queue.take_exactly(&["a"]).await?;
-        queue.settle_all(&[queue.settled(&batch, 0, retry(Duration::ZERO))]).await?;
+        queue.run_stored("a", retry(Duration::ZERO)).await?;
     }
     queue.take_nothing().await
 }

@@ -96,6 +96,11 @@ impl Subject {
     /// Enqueues one job, takes it and settles it.
     pub(super) async fn run_one(&self, id: &str, settlement: Settlement) -> Verdict {
         self.accept([job(id)]).await?;
+        self.run_stored(id, settlement).await
+    }
+
+    /// Runs one that is stored, and next.
+    pub(super) async fn run_stored(&self, id: &str, settlement: Settlement) -> Verdict {
         let batch = self.take_exactly(&[id]).await?;
         self.settle_all(&[self.settled(&batch, 0, settlement)]).await
     }
