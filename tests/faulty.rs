@@ -11,6 +11,7 @@ use std::time::Duration;
 use goworker::{
     AnyQueue, Batch, Change, Clock, Cursor, Delivery, Demand, Enqueued, Filter, Job, JobId, JobRecord, Output, Paused, Progressed,
     Provider, ProviderError, Queue, QueueHandle, QueueStats, Renewal, Settled, Settlement, Setup, State, Token,
+    UniqueMode,
 };
 
 /// What is wrong with a queue.
@@ -34,6 +35,10 @@ pub enum Fault {
     NoPriority,
     /// No job holds a key.
     NoKeys,
+    /// A job that should wait for the end of another one does not.
+    NoFollowing,
+    /// However many jobs may start, all do.
+    NoRate,
     /// When it is opened again, crashes are counted from there.
     CrashesForgotten,
     /// A fetch waits for jobs instead of answering that there are none.
@@ -124,6 +129,7 @@ impl Faulty {
         match self.fault {
             Fault::NoPriority => Arc::new(Job { priority: 0, ..Job::clone(job) }),
             Fault::NoKeys => Arc::new(Job { unique: None, ..Job::clone(job) }),
+            Fault::NoFollowing if job.unique_mode() == UniqueMode::KeepLast => Arc::new(Job { unique: None, ..Job::clone(job) }),
             _ => Arc::clone(job),
         }
     }
@@ -193,6 +199,9 @@ impl Provider for Faulty {
         }
         if self.fault == Fault::NoLease {
             setup.lease = YEAR;
+        }
+        if self.fault == Fault::NoRate {
+            setup.rate = None;
         }
         self.notes.get_mut().unwrap().shared = setup.base.join("holders");
         let queue = new.take().expect("it is started once").start(&setup).await?;
@@ -294,7 +303,7 @@ impl Queue for Faulty {
     async fn enqueue(&self, jobs: &[Arc<Job>], cursor: Option<&Cursor>) -> Result<Vec<Enqueued>, ProviderError> {
         let stored: Vec<Arc<Job>> = jobs.iter().map(|job| self.stored(job)).collect();
         let mut answers = self.inner().enqueue(&stored, cursor).await?;
-        if self.is(Fault::NoPriority) || self.is(Fault::NoKeys) {
+        if matches!(self.fault, Fault::NoPriority | Fault::NoKeys | Fault::NoFollowing) {
             let mut originals = self.originals.lock().unwrap();
             for (job, answer) in jobs.iter().zip(&mut answers) {
                 let key = self.key(&job.id);

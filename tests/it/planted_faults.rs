@@ -112,6 +112,20 @@ fn the_suite_finds_that_nobody_holds_a_key() {
 }
 
 #[test]
+fn the_suite_finds_that_nobody_waits_for_the_end_of_another() {
+    let broken = broken(&report(Fault::NoFollowing));
+    assert!(broken.contains("\none that follows waits until the holder has ended\n"), "{broken}");
+    assert!(broken.ends_with("I6 identity: an id is one job, a key has one holder, and a cursor one position"), "{broken}");
+}
+
+#[test]
+fn the_suite_finds_that_a_rate_is_ignored() {
+    let broken = broken(&report(Fault::NoRate));
+    assert!(broken.contains("no more jobs start than the rate allows\n"), "{broken}");
+    assert!(!broken.contains("called when the rate allows more\na"), "{broken}");
+}
+
+#[test]
 fn the_suite_finds_that_crashes_are_forgotten_when_the_store_is_opened_again() {
     let report = Suite::new(faulty(Fault::CrashesForgotten, sqlite)).seeded(1, 300).report();
     insta::assert_snapshot!(broken(&report), @r"

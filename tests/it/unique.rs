@@ -51,6 +51,36 @@ fn of_jobs_with_one_key_one_is_there_at_a_time() {
 }
 
 #[test]
+fn one_more_run_comes_after_the_current_one_and_no_more_than_one() {
+    let sandbox = Sandbox::new(BINARY);
+    sandbox.write(
+        "jobs.ron",
+        r#"(providers: { "jobs": sqlite(path: "jobs.db") }, workers: { "ledger": ledger(path: "ledger.txt", millis: 1500) })"#,
+    );
+    sandbox.write("ledger.txt", "");
+    let enqueue = |id: &str| {
+        let key = ["--unique-key", "k", "--unique-mode", "keep_last"];
+        let output = sandbox.run([&["enqueue", "jobs.ron", "--type", "ledger", "--id", id], &key[..]].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stderr)
+    };
+    assert_eq!(enqueue("a"), "");
+    let mut run = sandbox.start(["run", "jobs.ron", "--until-idle"]);
+    wait_until("the first runs", Duration::from_secs(20), || sandbox.read("ledger.txt").contains("start a "));
+    assert_eq!(enqueue("b"), "");
+    assert_eq!(enqueue("c"), "replaces b, which waited and is cancelled now\n");
+    let shown = text(&sandbox.run(["jobs", "show", "jobs.ron", "c"]).stdout);
+    assert!(shown.contains("state        scheduled") && shown.contains("waits for    the end of a, which holds its key"), "{shown}");
+    let listed: serde_json::Value = serde_json::from_slice(&sandbox.run(["jobs", "jobs.ron", "--format", "json"]).stdout).unwrap();
+    assert_eq!((listed["jobs"][0]["id"].as_str(), listed["jobs"][0]["follows"].as_str()), (Some("c"), Some("a")), "{listed}");
+    // It is waited for, as the one that runs is.
+    assert_eq!(run.wait(Duration::from_secs(30)).0, Some(0), "{}", run.talk());
+    let ledger = sandbox.read("ledger.txt");
+    let steps: Vec<&str> = ledger.lines().map(|line| line.rsplitn(3, ' ').nth(2).unwrap()).collect();
+    assert_eq!(steps, ["start a", "end a", "start c", "end c"]);
+}
+
+#[test]
 fn a_file_of_jobs_whose_key_is_held_is_done_with() {
     let sandbox = Sandbox::new(BINARY);
     let line = |id| format!("{{\"id\":\"{id}\",\"type\":\"noop\",\"delay\":\"1h\",\"unique\":{{\"key\":\"k\"}}}}\n");
