@@ -10,6 +10,8 @@ use crate::queue::State;
 
 /// Longer than a lease lasts, or a retry waits.
 const LONG: Duration = Duration::from_secs(10);
+/// Enough for all jobs of a walk, one at a time.
+const MOST_ROUNDS: usize = 5_000;
 /// For so many jobs it is asked how they ended.
 const ASKED: usize = 20;
 
@@ -20,12 +22,17 @@ impl Walk<'_> {
             self.resume(0, None, job_type).await?;
             self.agree(0).await?;
         }
-        for _ in 0..4 {
+        let mut rounds = 0;
+        // With a rate there is one step in each.
+        while rounds < 4 || (self.model.rate().is_some() && !self.model.offered().is_empty() && rounds < MOST_ROUNDS) {
+            rounds += 1;
             self.clock(i64::try_from(LONG.as_millis()).unwrap_or(i64::MAX))?;
-            self.agree(0).await?;
+            if rounds <= 4 {
+                self.agree(0).await?;
+            }
             while self.do_what_is_ready().await? {}
-            self.agree(0).await?;
         }
+        self.agree(0).await?;
         let open = |state: State| if self.script.instants() { !state.is_final() } else { state == State::Ready };
         let left: Vec<&str> = self.model.jobs.values().filter(|known| open(known.state())).map(|known| known.job.id.as_str()).collect();
         Invariant::Liveness.same("jobs that have not ended", left, [""; 0])?;
@@ -33,7 +40,7 @@ impl Walk<'_> {
     }
 
     async fn do_what_is_ready(&mut self) -> Result<bool, super::invariant::Violation> {
-        let ready = !self.model.offered().is_empty();
+        let ready = !self.model.offered().is_empty() && *self.model.starts.allowed(self.model.now()).start() > 0;
         if ready {
             // It does not wait for what is there already.
             self.processes.get(0).1.ready(&Demand::Any(1)).await;

@@ -17,6 +17,7 @@ pub(super) enum Invariant {
     Durability,
     Statistics,
     Liveness,
+    Rate,
 }
 
 impl fmt::Display for Invariant {
@@ -33,6 +34,7 @@ impl fmt::Display for Invariant {
                 "I8 durability: after a crash or a cut a call was done whole or not at all, and what was confirmed stays"
             }
             Invariant::Statistics => "I9 statistics: the counts are those of the jobs",
+            Invariant::Rate => "I11 rate: no more jobs start than the rate allows, and no fewer",
             Invariant::Liveness => "I10 liveness: calls are answered, and every job ends once nothing goes wrong any more",
         })
     }

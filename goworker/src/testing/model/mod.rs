@@ -15,6 +15,7 @@ mod known;
 mod order;
 mod orphans;
 mod processes;
+mod rating;
 mod reference;
 mod script;
 mod step;
@@ -26,12 +27,15 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use proptest::collection::vec;
+use proptest::option;
 use proptest::test_runner::{Config, FailurePersistence, FileFailurePersistence, RngSeed, TestCaseError, TestError, TestRunner};
 
 pub(super) use cut::cut_off;
 
 use crate::plugin::AnyQueue;
 use crate::provider::Setup;
+use crate::rate::Rate;
+use rating::rate;
 use step::{Step, step};
 use walk::{Fall, walk};
 
@@ -73,13 +77,14 @@ impl Walks {
             ..Config::default()
         };
         let (taken, hung) = (Cell::new(0), Cell::new(false));
-        let walked = TestRunner::new(config).run(&vec(step(self.durable), 1..=STEPS), |steps| {
+        let course = (option::weighted(0.25, rate()), vec(step(self.durable), 1..=STEPS));
+        let walked = TestRunner::new(config).run(&course, |(rate, steps)| {
             if hung.get() {
                 // Looking for a shorter one would take for ever.
                 return Ok(());
             }
             taken.set(taken.get() + steps.len() as u64);
-            self.walk(open, &steps).map_err(|fall| {
+            self.walk(open, rate, &steps).map_err(|fall| {
                 hung.set(fall.hung);
                 TestCaseError::fail(fall.text)
             })
@@ -88,27 +93,29 @@ impl Walks {
             Ok(()) => None,
             Err(TestError::Abort(why)) => Some(why.to_string()),
             Err(TestError::Fail(why, _)) if hung.get() => Some(why.to_string()),
-            Err(TestError::Fail(why, steps)) => Some(self.shorten(open, steps).unwrap_or_else(|| why.to_string())),
+            Err(TestError::Fail(why, (rate, steps))) => Some(self.shorten(open, rate, steps).unwrap_or_else(|| why.to_string())),
         };
         Walked { steps: taken.get(), broken }
     }
 
-    fn walk(&self, open: &dyn Fn(&Setup) -> AnyQueue, steps: &[Step]) -> Result<(), Fall> {
+    fn walk(&self, open: &dyn Fn(&Setup) -> AnyQueue, rate: Option<Rate>, steps: &[Step]) -> Result<(), Fall> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Fall { text: format!("no runtime for the walk: {error}"), hung: false })?;
-        runtime.block_on(walk(open, self.own_clock, steps))
+        // By a clock of its own nothing more may start during a walk.
+        let rate = rate.filter(|_| !self.own_clock);
+        runtime.block_on(walk(open, self.own_clock, rate, steps))
     }
 
     /// Takes out steps as long as the walk fails without them: proptest tries each once, and one may need another gone.
-    fn shorten(&self, open: &dyn Fn(&Setup) -> AnyQueue, mut steps: Vec<Step>) -> Option<String> {
+    fn shorten(&self, open: &dyn Fn(&Setup) -> AnyQueue, rate: Option<Rate>, mut steps: Vec<Step>) -> Option<String> {
         let began = Instant::now();
-        let mut why = self.walk(open, &steps).err();
+        let mut why = self.walk(open, rate, &steps).err();
         let mut position = steps.len();
         while position > 0 && began.elapsed() < SHRINKING {
             position -= 1;
             let mut fewer = steps.clone();
             fewer.remove(position);
-            if let Err(still) = self.walk(open, &fewer) {
+            if let Err(still) = self.walk(open, rate, &fewer) {
                 (steps, why) = (fewer, Some(still));
                 position = steps.len();
             }

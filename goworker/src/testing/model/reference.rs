@@ -12,11 +12,13 @@ use super::invariant::{Holds, Invariant};
 use super::keys::Keys;
 use super::known::{Known, Place};
 use super::order;
+use super::rating::Starts;
 use crate::clock::Timestamp;
 use crate::job::{Job, JobId};
 use crate::outcome::Settlement;
 use crate::provider::{Batch, Cursor, Demand, Renewal, Settled, Token};
 use crate::queue::{Change, Count, Enqueued, MAX_BULK, Paused, State};
+use crate::rate::Rate;
 
 /// What a person may wish.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +53,7 @@ pub(super) struct Reference {
     pub(super) keys: Keys,
     pub(super) leases: BTreeMap<Token, Lease>,
     pub(super) paused: Paused,
+    pub(super) starts: Starts,
     last_token: Token,
     accepted: u64,
     now: Timestamp,
@@ -68,18 +71,23 @@ pub(super) struct Lease {
 }
 
 impl Reference {
-    pub(super) fn new(now: Timestamp, duration: Duration) -> Self {
+    pub(super) fn new(now: Timestamp, duration: Duration, rate: Option<Rate>) -> Self {
         let (jobs, cursors, keys, leases) = (BTreeMap::new(), BTreeMap::new(), Keys::new(), BTreeMap::new());
-        Reference { jobs, cursors, keys, leases, paused: Paused::default(), last_token: Token(0), accepted: 0, now, duration }
+        Reference { jobs, cursors, keys, leases, paused: Paused::default(), starts: Starts::new(rate), last_token: Token(0), accepted: 0, now, duration }
     }
 
     pub(super) fn now(&self) -> Timestamp {
         self.now
     }
 
+    pub(super) fn rate(&self) -> Option<Rate> {
+        self.starts.rate
+    }
+
     /// Does what time alone brings about until `now`.
     pub(super) fn pass(&mut self, now: Timestamp) {
         self.now = now;
+        self.starts.pass(now);
         let over: Vec<Token> = self.leases.iter().filter(|(_, lease)| lease.until <= now).map(|(token, _)| *token).collect();
         over.into_iter().for_each(|token| self.lose(token));
         self.jobs.values_mut().for_each(|known| known.pass(now));
@@ -134,7 +142,8 @@ impl Reference {
             Invariant::Counting.same(&format!("attempts and crashes of {id}"), counted, (known.counted(), known.crashes))?;
             taken.push(known);
         }
-        order::check(demand, &self.offered(), &taken)?;
+        order::check(demand, &self.offered(), &taken, self.starts.allowed(self.now))?;
+        self.starts.note(taken.len(), self.now);
         if batch.deliveries.is_empty() {
             return Ok(());
         }
@@ -159,7 +168,8 @@ impl Reference {
             return Err(Invariant::Order.violated(format!("{} was handed out, but was {}, or paused", known.job.id, known.state())));
         }
         taken.sort_by_key(|known| (known.score(), known.number));
-        order::check(demand, &self.offered(), &taken)?;
+        order::check(demand, &self.offered(), &taken, self.starts.allowed(self.now))?;
+        self.starts.note(taken.len(), self.now);
         // Nobody can settle under a token that nobody knows: any that was never given will do.
         let token = Token(u64::MAX - self.accepted - self.leases.len() as u64);
         self.hand_out(token, holder, ids.iter().map(|id| (id, 0)));

@@ -17,7 +17,9 @@ use crate::clock::{Clock, Random, Timestamp};
 use crate::job::{Job, JobId};
 use crate::plugin::AnyQueue;
 use crate::provider::{Batch, Cursor, Demand, ProviderError, Settled, Setup};
+use crate::rate::Rate;
 use crate::testing::folder::Folder;
+use crate::units::Dur;
 
 const EPOCH: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
@@ -44,12 +46,13 @@ pub(super) struct Fall {
 const ANSWERS: Duration = Duration::from_secs(10);
 
 /// Takes all steps with a new queue; answers what does not hold, and how it came to that.
-pub(super) async fn walk(open: &dyn Fn(&Setup) -> AnyQueue, own_clock: bool, steps: &[Step]) -> Result<(), Fall> {
+pub(super) async fn walk(open: &dyn Fn(&Setup) -> AnyQueue, own_clock: bool, rate: Option<Rate>, steps: &[Step]) -> Result<(), Fall> {
     let folder = Folder::new().map_err(|error| Fall { text: format!("no folder for the walk: {error}"), hung: false })?;
     let script = Script::new(own_clock);
     let mut setup = Setup::new(folder.name(), folder.path());
     (setup.lease, setup.clock, setup.random) = (script.lease(), Clock::stopped_at(EPOCH), Random::seeded(1));
-    let model = Reference::new(EPOCH, setup.lease);
+    setup.rate = rate;
+    let model = Reference::new(EPOCH, setup.lease, rate);
     let mut walk = Walk { processes: Processes::new(open, setup), script, model, past: vec![], trace: Trace::since(EPOCH) };
     walk.take_all(steps).await.map_err(|violation| walk.explain(&violation))
 }
@@ -65,7 +68,8 @@ impl Walk<'_> {
     }
 
     fn explain(&self, Violation { invariant, what, hung }: &Violation) -> Fall {
-        let text = format!("{invariant}\nat step {}: {what}{}", self.trace.len(), self.trace);
+        let rate = self.model.rate().map(|rate| format!(", with {} jobs per {}", rate.jobs(), Dur(rate.window()))).unwrap_or_default();
+        let text = format!("{invariant}\nat step {}{rate}: {what}{}", self.trace.len(), self.trace);
         Fall { text, hung: *hung }
     }
 
