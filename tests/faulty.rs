@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use goworker::{
     AnyQueue, Batch, Change, Clock, Cursor, Delivery, Demand, Enqueued, Filter, Job, JobId, JobRecord, Output, Paused, Progressed,
-    Provider, ProviderError, Queue, QueueHandle, QueueStats, Renewal, Settled, Settlement, Setup, State, Token,
-    UniqueMode,
+    Provider, ProviderError, Queue, QueueHandle, QueueStats, Renewal, Settled, Settlement, Setup, State, Token, UniqueMode,
 };
 
 /// What is wrong with a queue.

@@ -107,8 +107,12 @@ async fn a_follow_up_waits_on_while_the_holder_is_tried_again(mut trial: Trial) 
         expect("what came", names(&batch), ["a"])?;
         match end {
             Some(end) => {
-                expect_answer(&queue, following("b"), if batch.deliveries[0].attempts.is_empty() { Enqueued::Created } else { Enqueued::Exists })
-                    .await?;
+                expect_answer(
+                    &queue,
+                    following("b"),
+                    if batch.deliveries[0].attempts.is_empty() { Enqueued::Created } else { Enqueued::Exists },
+                )
+                .await?;
                 queue.settle_all(&[queue.settled(&batch, 0, end)]).await?;
             }
             // The lease is lost.

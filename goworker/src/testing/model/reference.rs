@@ -73,7 +73,18 @@ pub(super) struct Lease {
 impl Reference {
     pub(super) fn new(now: Timestamp, duration: Duration, rate: Option<Rate>) -> Self {
         let (jobs, cursors, keys, leases) = (BTreeMap::new(), BTreeMap::new(), Keys::new(), BTreeMap::new());
-        Reference { jobs, cursors, keys, leases, paused: Paused::default(), starts: Starts::new(rate), last_token: Token(0), accepted: 0, now, duration }
+        Reference {
+            jobs,
+            cursors,
+            keys,
+            leases,
+            paused: Paused::default(),
+            starts: Starts::new(rate),
+            last_token: Token(0),
+            accepted: 0,
+            now,
+            duration,
+        }
     }
 
     pub(super) fn now(&self) -> Timestamp {

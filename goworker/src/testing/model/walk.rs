@@ -16,7 +16,7 @@ use super::trace::{self, Trace};
 use crate::clock::{Clock, Random, Timestamp};
 use crate::job::{Job, JobId};
 use crate::plugin::AnyQueue;
-use crate::provider::{Batch, Cursor, Demand, ProviderError, Settled, Setup};
+use crate::provider::{Batch, Cursor, Demand, Keep, ProviderError, Settled, Setup};
 use crate::rate::Rate;
 use crate::testing::folder::Folder;
 use crate::units::Dur;
@@ -51,7 +51,7 @@ pub(super) async fn walk(open: &dyn Fn(&Setup) -> AnyQueue, own_clock: bool, rat
     let script = Script::new(own_clock);
     let mut setup = Setup::new(folder.name(), folder.path());
     (setup.lease, setup.clock, setup.random) = (script.lease(), Clock::stopped_at(EPOCH), Random::seeded(1));
-    setup.rate = rate;
+    (setup.rate, setup.keep) = (rate, Keep::FOREVER);
     let model = Reference::new(EPOCH, setup.lease, rate);
     let mut walk = Walk { processes: Processes::new(open, setup), script, model, past: vec![], trace: Trace::since(EPOCH) };
     walk.take_all(steps).await.map_err(|violation| walk.explain(&violation))
