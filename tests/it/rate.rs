@@ -24,7 +24,11 @@ fn shortest(starts: &[i64], jobs: usize) -> i64 {
 }
 
 fn config(provider: &str) -> String {
-    format!(r#"(providers: {{ {provider} }}, workers: {{ "ledger": ledger(path: "ledger.txt", millis: 1, concurrency: 100) }})"#)
+    config_with(provider, 1, 100)
+}
+
+fn config_with(provider: &str, millis: u64, slots: usize) -> String {
+    format!(r#"(providers: {{ {provider} }}, workers: {{ "ledger": ledger(path: "ledger.txt", millis: {millis}, concurrency: {slots}) }})"#)
 }
 
 fn jobs(count: usize) -> String {
@@ -36,9 +40,12 @@ fn two_processes_on_one_redis_start_no_more_than_the_rate_allows_together() {
     const JOBS: usize = 220;
     let server = RedisServer::start();
     let sandbox = Sandbox::new(BINARY);
-    sandbox.write("jobs.ron", &config(&format!(r#""jobs": redis(url: "{}", rate: per(50, "1s"))"#, server.url())));
+    sandbox.write("jobs.ron", &config_with(&format!(r#""jobs": redis(url: "{}", rate: per(50, "1s"))"#, server.url()), 300, 30));
     sandbox.write("ledger.txt", "");
     let both = [sandbox.start(["run", "jobs.ron"]), sandbox.start(["run", "jobs.ron"])];
+    // Neither could run all by itself, and both wait.
+    let waiting = || server.cli(&["CLIENT", "LIST"]).lines().filter(|line| line.contains("cmd=blpop")).count();
+    wait_until("both wait for jobs", Duration::from_secs(20), || waiting() == 2);
     let enqueued = sandbox.run_with_input(["enqueue", "jobs.ron", "--file", "-"], &jobs(JOBS));
     assert!(enqueued.status.success(), "{}", text(&enqueued.stderr));
     wait_until("all have started", Duration::from_secs(40), || starts(&sandbox).len() == JOBS);
