@@ -8,5 +8,6 @@
 mod broken;
 mod directed;
 mod fleet;
+mod following;
 mod ledger;
 mod random;
