@@ -53,7 +53,7 @@ pub(super) struct OneJob {
     /// And hold the key at least so long, even if the job has ended by then
     #[arg(long, value_name = "TIME", requires = "job_type")]
     unique_window: Option<Dur>,
-    /// What happens if another job holds the key: `reject` creates nothing and answers that job's id; `replace` cancels that job and creates this one, if that one waits and does not run
+    /// What happens if another job holds the key: `reject` creates nothing and answers that job's id; `replace` cancels that job and creates this one, if that one waits and does not run; `keep_last` does so too, and if that one runs, this one runs after it
     #[arg(long, value_name = "MODE", requires = "job_type")]
     unique_mode: Option<UniqueMode>,
     /// Keep the output where that has to be asked for: what a `cli` job prints

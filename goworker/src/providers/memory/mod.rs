@@ -2,6 +2,7 @@
 //!
 //! This file is the plugin: it reads the clock, takes the lock, wakes who waits. What a job may do is in [`store`].
 
+mod accept;
 mod change;
 mod entry;
 mod places;
