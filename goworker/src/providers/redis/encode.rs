@@ -49,11 +49,12 @@ pub(super) fn push_settlements(cmd: &mut Cmd, settlements: &[Settled]) -> Vec<us
         let is_plain = matches!(&settled.settlement, Settlement::Done { output } if output.json().is_none());
         if is_first && is_plain { plain.push(position) } else { others.push(position) }
     }
-    plain.sort_by_key(|&position| settlements[position].token);
+    plain.sort_unstable_by_key(|&position| (settlements[position].token, settlements[position].handle));
     for group in plain.chunk_by(|&one, &next| settlements[one].token == settlements[next].token) {
-        cmd.arg("done").arg(settlements[group[0]].token.0).arg(group.len());
-        for &position in group {
-            cmd.arg(settlements[position].handle);
+        let runs = group.chunk_by(|&one, &next| settlements[one].handle + 1 == settlements[next].handle);
+        cmd.arg("done").arg(settlements[group[0]].token.0).arg(runs.clone().count());
+        for run in runs {
+            cmd.arg(settlements[run[0]].handle).arg(settlements[run[run.len() - 1]].handle);
         }
     }
     order.append(&mut plain);
@@ -73,7 +74,7 @@ fn push_settlement(cmd: &mut Cmd, settled: &Settled) {
     match settlement {
         Settlement::Done { output } => match output.json() {
             None => {
-                cmd.arg("done").arg(token.0).arg(1).arg(*handle);
+                cmd.arg("done").arg(token.0).arg(1).arg(*handle).arg(*handle);
             }
             Some(output) => {
                 begin("output");

@@ -18,16 +18,15 @@ end
 if place == 'scheduled' or place == 'dead' then
   following = page_of(prefix .. (place == 'dead' and 'dead' or 'due')) and from + most or -1
 elseif place == 'running' then
-  local batches = call('HGETALL', prefix .. 'batch')
-  for index = 1, #batches, 2 do
-    for _, id in ipairs(unsettled(batches[index], cmsgpack.unpack(batches[index + 1]))) do
+  for _, batch in ipairs(all_batches()) do
+    each_open(batch, function(_, id)
       add(id)
-    end
+    end)
   end
 elseif place == 'ended' then
   local entries = call('LRANGE', prefix .. 'ended', from, from + 99)
   for _, packed in ipairs(entries) do
-    for _, id in ipairs(cmsgpack.unpack(packed)[4]) do
+    for _, id in ipairs(cmsgpack.unpack(cmsgpack.unpack(packed)[4])) do
       add(id)
     end
   end

@@ -101,7 +101,7 @@ if next(unlisted) then
       end
     end
     if going then
-      call('LSET', prefix .. 'ended', position, #ids > 0 and cmsgpack.pack({ entry[1], entry[2], types, ids }) or '')
+      call('LSET', prefix .. 'ended', position, #ids > 0 and cmsgpack.pack({ entry[1], entry[2], types, cmsgpack.pack(ids) }) or '')
       emptied[1] = emptied[1] or #ids == 0
     end
     return not next(unlisted)

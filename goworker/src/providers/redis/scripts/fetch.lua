@@ -1,5 +1,5 @@
 -- Hands out jobs under a new lease. Own arguments: lease (ms), owner, the most jobs of any type (-1 for: by type), then types and numbers.
--- Answers the token, the records, of those with a past: position, past, attempts that count; and how many texts have come in.
+-- Answers the token, the records, of those with a past: position, crashes, attempts that count; and 1 if texts have come in, else 0.
 
 local MOST = 1000
 
@@ -32,30 +32,33 @@ local function candidates(type, room)
   return found
 end
 
--- Takes ids off the head of the list until `wanted` that are not passed over have come.
-local function pop(type, wanted, ids)
+-- Takes ids off the head of the list until `wanted` that are not passed over have come, or there are no more; answers them.
+local function pop(type, wanted)
   local list, marks = prefix .. 'list:' .. type, prefix .. 'gone:' .. type
-  while wanted > 0 do
-    local popped = call('LPOP', list, wanted)
+  if not exists('gone:' .. type) then
+    return call('LPOP', list, wanted) or {}
+  end
+  local ids = {}
+  while #ids < wanted do
+    local popped = call('LPOP', list, wanted - #ids)
     if not popped then
-      return
+      break
     end
-    local has_marks = call('EXISTS', marks) == 1
     for _, id in ipairs(popped) do
-      if not (has_marks and call('HDEL', marks, id) == 1) then
+      if call('HDEL', marks, id) == 0 then
         ids[#ids + 1] = id
-        wanted = wanted - 1
       end
     end
   end
+  return ids
 end
 
 -- Takes the first `room` jobs of a type.
-local function take(type, room, ids)
-  if call('EXISTS', prefix .. 'ready:' .. type) == 0 then
-    return pop(type, room, ids)
+local function take(type, room)
+  if not exists('ready:' .. type) then
+    return pop(type, room)
   end
-  local listed = 0
+  local ids, from_list = {}, 0
   for index, found in ipairs(candidates(type, room)) do
     if index > room then
       break
@@ -64,10 +67,13 @@ local function take(type, room, ids)
     if found.of then
       call('ZREM', prefix .. 'ready:' .. type, found.of)
     else
-      listed = listed + 1
+      from_list = from_list + 1
     end
   end
-  pop(type, listed, {})
+  if from_list > 0 then
+    pop(type, from_list)
+  end
+  return ids
 end
 
 -- How many of which type the first `room` jobs of all types are.
@@ -95,7 +101,7 @@ end
 local function deliver(token, ids)
   local records = call('HMGET', prefix .. 'jobs', unpack(ids))
   local pasts = {}
-  if call('EXISTS', prefix .. 'past') == 1 then
+  if exists('past') then
     for index, text in ipairs(call('HMGET', prefix .. 'past', unpack(ids))) do
       if text then
         local past = parse_past(text)
@@ -104,15 +110,15 @@ local function deliver(token, ids)
       end
     end
   end
-  return { token, records, pasts, call('LLEN', prefix .. 'incoming') }
+  return { token, records, pasts, exists('incoming') and 1 or 0 }
 end
 
 if answered then
-  local packed = call('HGET', prefix .. 'batch', answered)
-  if not packed then
+  local batch = batch_of(answered)
+  if not batch then
     return { answered, {}, {}, 0 } -- the lease is lost meanwhile
   end
-  return deliver(answered, cmsgpack.unpack(packed)[3])
+  return deliver(answered, ids_of(batch))
 end
 
 advance()
@@ -124,32 +130,45 @@ else
     demand[#demand + 1] = ARGV[index]
   end
 end
+do
+  local names = { 'paused', 'expiring', 'past', 'incoming' }
+  for index = 1, #demand, 2 do
+    names[#names + 1], names[#names + 2] = 'ready:' .. demand[index], 'gone:' .. demand[index]
+  end
+  look_for(names)
+end
 
 local types, ids = {}, {}
 for index = 1, #demand, 2 do
   local type, room = demand[index], math.min(tonumber(demand[index + 1]), MOST - #ids)
   if room > 0 and not is_paused(type) then
-    local before = #ids
-    take(type, room, ids)
-    if #ids > before then
-      types[#types + 1], types[#types + 2] = type, #ids - before
+    local taken = take(type, room)
+    if #taken > 0 then
+      types[#types + 1], types[#types + 2] = type, #taken
     end
-    if #ids - before == room and has_ready(type) then
+    if #taken == room and has_ready(type) then
       wake(type) -- there is more, for another process
+    end
+    if #ids == 0 then
+      ids = taken
+    else
+      for _, id in ipairs(taken) do
+        ids[#ids + 1] = id
+      end
     end
   end
 end
 if #ids == 0 then
   write_down()
-  return { '0', {}, {}, call('LLEN', prefix .. 'incoming') }
+  return { '0', {}, {}, exists('incoming') and 1 or 0 }
 end
-if call('EXISTS', prefix .. 'expiring') == 1 then
+if exists('expiring') then
   call('ZREM', prefix .. 'expiring', unpack(ids))
 end
 -- Tokens grow with the clock, so that none is given twice even if the server has forgotten what it wrote last.
 local token = int(math.max(tonumber(call('GET', prefix .. 'token') or 0) + 1, time[1] * 1000000 + time[2]))
 call('SET', prefix .. 'token', token)
-call('HSET', prefix .. 'batch', token, cmsgpack.pack({ ARGV[OWN + 1], types, ids }))
+call('HSET', prefix .. 'batch', token, cmsgpack.pack({ ARGV[OWN + 1], types, #ids, cmsgpack.pack(ids) }))
 call('ZADD', prefix .. 'lease', int(now + tonumber(ARGV[OWN])), token)
 write_down()
 answer(token)

@@ -59,21 +59,12 @@ for index = 1, #types, 2 do
   until #page < 2 * PAGE
 end
 
-local running, batches = {}, call('HGETALL', prefix .. 'batch')
-for index = 1, #batches, 2 do
-  local batch = cmsgpack.unpack(batches[index + 1])
-  local settled, position = {}, 0
-  for _, at in ipairs(call('SMEMBERS', prefix .. 'settled:' .. batches[index])) do
-    settled[tonumber(at)] = true
-  end
-  for pair = 1, #batch[2], 2 do
-    for _ = 1, batch[2][pair + 1] do
-      if not settled[position] then
-        running[batch[2][pair]] = (running[batch[2][pair]] or 0) + 1
-      end
-      position = position + 1
-    end
-  end
+local running = {}
+for _, batch in ipairs(all_batches()) do
+  each_open(batch, function(position)
+    local type = type_at(batch, position)
+    running[type] = (running[type] or 0) + 1
+  end)
 end
 for type, number in pairs(running) do
   add(type, 'running', number)
