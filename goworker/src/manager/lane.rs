@@ -18,6 +18,10 @@ pub(super) struct Lane {
     /// Where the handler jobs of its dead jobs go, if it cannot store them itself.
     pub(super) handlers_to: Option<QueueHandle>,
     pub(super) fetching: Fetching,
+    /// Fetches under way, for whose answers slots are reserved.
+    pub(super) asked: usize,
+    /// Whether the last fetch brought all that was asked for.
+    pub(super) plenty: bool,
     /// Fetches that failed in a row.
     pub(super) outages: u32,
     leases: BTreeMap<Token, Held>,
@@ -36,8 +40,6 @@ pub(super) struct Lane {
 pub(super) enum Fetching {
     /// It may be asked.
     Idle,
-    /// It is being asked, and slots are reserved for the answer.
-    Asked,
     /// It had nothing for this demand, and will say when that may have changed.
     Waiting { demand: Demand, call: AbortHandle },
     /// It failed; a timer will set it to idle.
@@ -63,6 +65,8 @@ impl Lane {
             queue,
             handlers_to,
             fetching: Fetching::Idle,
+            asked: 0,
+            plenty: false,
             outages: 0,
             leases: BTreeMap::new(),
             renewing: false,

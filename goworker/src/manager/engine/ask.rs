@@ -9,7 +9,7 @@ use crate::outcome::{Cause, Failure, Outcome, Rules, Settlement, decide};
 use crate::provider::{Batch, Delivery, Demand, ProviderError, Settled, Token};
 use crate::retry::RetryPolicy;
 
-use super::super::lane::Fetching;
+use super::super::lane::{Fetching, Lane};
 use super::super::report;
 use super::super::stop::Phase;
 use super::{Answer, Engine, Pool, Timer};
@@ -30,21 +30,28 @@ impl Engine {
                 continue;
             }
             match &self.lanes[lane].fetching {
-                Fetching::Idle => self.fetch(lane, demand),
+                Fetching::Idle if self.may_fetch(lane, &demand) => self.fetch(lane, demand),
                 Fetching::Waiting { demand: asked, call } if wants_more(&demand, asked) => {
                     call.abort();
+                    self.lanes[lane].fetching = Fetching::Idle;
                     self.fetch(lane, demand);
                 }
-                Fetching::Waiting { .. } | Fetching::Asked | Fetching::BackingOff => {}
+                Fetching::Idle | Fetching::Waiting { .. } | Fetching::BackingOff => {}
             }
         }
+    }
+
+    /// A second fetch goes out beside the first only for a whole wave of jobs, and if there were more than the last one asked for.
+    fn may_fetch(&self, lane: usize, demand: &Demand) -> bool {
+        let Lane { asked, plenty, .. } = self.lanes[lane];
+        asked == 0 || (asked == 1 && plenty && self.pools.iter().any(|pool| demand.of(&pool.job_type) >= wave(pool.slots)))
     }
 
     fn demand(&self, lane: usize) -> Demand {
         let lane = &self.lanes[lane];
         if lane.provider.selects() {
-            let free = |pool: &Pool| (pool.free > 0).then(|| (Arc::clone(&pool.job_type), pool.free));
-            return Demand::ByType(self.pools.iter().filter_map(free).collect());
+            let wave = |pool: &Pool| (pool.free > 0).then(|| (Arc::clone(&pool.job_type), pool.free.min(wave(pool.slots))));
+            return Demand::ByType(self.pools.iter().filter_map(wave).collect());
         }
         // What a plain source hands out may be of any type: as long as something is parked, it is not asked.
         let free = if lane.parked.is_empty() { self.pools.iter().map(|pool| pool.free).sum() } else { 0 };
@@ -55,7 +62,7 @@ impl Engine {
         self.reserve(&demand);
         let provider = Arc::clone(&self.lanes[lane].provider);
         let asked = Instant::now();
-        self.lanes[lane].fetching = Fetching::Asked;
+        self.lanes[lane].asked += 1;
         self.call(lane, async move {
             let result = provider.fetch_boxed(&demand).await;
             Answer::Fetched { asked, demand, result }
@@ -83,14 +90,15 @@ impl Engine {
 
     pub(super) fn fetched(&mut self, lane: usize, asked: Instant, demand: Demand, result: Result<Batch, ProviderError>) {
         self.unreserve(&demand);
-        self.lanes[lane].fetching = Fetching::Idle;
+        self.lanes[lane].asked -= 1;
         match result {
             Ok(batch) => {
                 self.lanes[lane].outages = 0;
-                if batch.deliveries.is_empty() {
-                    self.wait_until_ready(lane, demand);
-                } else {
+                self.lanes[lane].plenty = batch.deliveries.len() >= demand.total();
+                if !batch.deliveries.is_empty() {
                     self.accept(lane, asked, batch);
+                } else if self.lanes[lane].asked == 0 && matches!(self.lanes[lane].fetching, Fetching::Idle) {
+                    self.wait_until_ready(lane, demand);
                 }
             }
             Err(error) => {
@@ -176,6 +184,13 @@ impl Engine {
         let Delivery { job, handle, .. } = delivery;
         self.lanes[lane].outbox.push(Settled { token, handle, job, attempt: None, settlement: Settlement::Release });
     }
+}
+
+/// The most jobs of a type in one fetch: half of the slots, so that a queue hands out jobs for one half while those of the other run.
+/// Where that would be few, a call would cost more than it brings.
+fn wave(slots: usize) -> usize {
+    const WORTH_A_CALL: usize = 16;
+    slots.div_ceil(2).max(WORTH_A_CALL)
 }
 
 /// Whether there are slots now for a type that was not asked for. More slots for a type that had nothing are no reason.

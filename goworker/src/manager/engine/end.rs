@@ -107,7 +107,7 @@ impl Engine {
 
     /// Whether nothing that was taken is left unsettled, and nothing more is on its way.
     fn is_empty_handed(&self) -> bool {
-        let no_more = |lane: &super::Lane| !(lane.provider.selects() && matches!(lane.fetching, Fetching::Asked));
+        let no_more = |lane: &super::Lane| !(lane.provider.selects() && lane.asked > 0);
         self.running.values().all(|running| running.stuck) && self.lanes.iter().all(|lane| lane.is_settled() && no_more(lane))
     }
 

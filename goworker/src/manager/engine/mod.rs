@@ -44,6 +44,8 @@ const CENSUS: Duration = Duration::from_secs(30);
 pub(super) struct Pool {
     pub(super) job_type: Arc<str>,
     pub(super) worker: WorkerHandle,
+    pub(super) slots: usize,
+    /// How many of them no job has, and no fetch is to fill.
     pub(super) free: usize,
     pub(super) timeout: Option<Duration>,
     pub(super) retry: RetryPolicy,
@@ -275,7 +277,8 @@ impl Engine {
             Timer::Abort(id) => self.abort_job(id),
             Timer::Stuck(id) => self.still_stuck(id),
             Timer::Renew(lane) => self.renew(lane),
-            Timer::Reconnect(lane) => self.lanes[lane].fetching = Fetching::Idle,
+            Timer::Reconnect(lane) if matches!(self.lanes[lane].fetching, Fetching::BackingOff) => self.lanes[lane].fetching = Fetching::Idle,
+            Timer::Reconnect(_) => {}
             Timer::Resettle(lane) => self.lanes[lane].settling = false,
             Timer::Retry(lane, token, delivery) => {
                 self.lanes[lane].resting -= 1;
