@@ -20,8 +20,10 @@ pub(super) struct Lane {
     pub(super) fetching: Fetching,
     /// Fetches under way, for whose answers slots are reserved.
     pub(super) asked: usize,
-    /// Whether the last fetch brought all that was asked for.
-    pub(super) plenty: bool,
+    /// Whether one of them was asked in this turn.
+    pub(super) just_asked: bool,
+    /// Types of which the last fetch brought all that was asked for.
+    pub(super) plenty: Vec<Arc<str>>,
     /// Fetches that failed in a row.
     pub(super) outages: u32,
     leases: BTreeMap<Token, Held>,
@@ -29,7 +31,10 @@ pub(super) struct Lane {
     pub(super) renewing: bool,
     /// Settlements that wait for the call under way to end: they are the next batch.
     pub(super) outbox: Vec<Settled>,
-    pub(super) settling: bool,
+    /// Settling calls under way.
+    pub(super) settling: usize,
+    /// A call failed; a timer will allow the next.
+    pub(super) settles_later: bool,
     /// Deliveries that have no slot yet: a plain source hands out what nobody asked for, and retries come back here.
     pub(super) parked: VecDeque<(Delivery, Token)>,
     /// Deliveries that wait for their next attempt because the provider cannot schedule it.
@@ -66,12 +71,14 @@ impl Lane {
             handlers_to,
             fetching: Fetching::Idle,
             asked: 0,
-            plenty: false,
+            just_asked: false,
+            plenty: Vec::new(),
             outages: 0,
             leases: BTreeMap::new(),
             renewing: false,
             outbox: Vec::new(),
-            settling: false,
+            settling: 0,
+            settles_later: false,
             parked: VecDeque::new(),
             resting: 0,
         }
@@ -132,7 +139,7 @@ impl Lane {
 
     /// Whether nothing of this provider is in our hands.
     pub(super) fn is_settled(&self) -> bool {
-        self.leases.is_empty() && self.outbox.is_empty() && !self.settling && self.parked.is_empty() && self.resting == 0
+        self.leases.is_empty() && self.outbox.is_empty() && self.settling == 0 && self.parked.is_empty() && self.resting == 0
     }
 }
 

@@ -238,7 +238,16 @@ impl Manager {
                 Box::pin(async move { enqueue(&client, job, queue.as_deref()).await })
             }),
         };
-        self.pools.push(Pool { job_type: name.into(), worker, slots: concurrency, free: concurrency, timeout, retry, poison, services: Arc::new(services) });
+        self.pools.push(Pool {
+            job_type: name.into(),
+            worker,
+            slots: concurrency,
+            free: concurrency,
+            timeout,
+            retry,
+            poison,
+            services: Arc::new(services),
+        });
         Ok(())
     }
 

@@ -17,6 +17,18 @@ use super::{Answer, Engine, Pool, Timer};
 /// How many settlements may wait for a provider before no more jobs are taken from it.
 const OUTBOX_LIMIT: usize = 10_000;
 
+/// The most fetches of a lane under way.
+const MOST_ASKED: usize = 2;
+
+impl Pool {
+    /// The most jobs in one fetch: half of the slots, so that a queue hands out jobs for one half while those of the other run.
+    /// Where that would be few, a call would cost more than it brings.
+    fn wave(&self) -> usize {
+        const WORTH_A_CALL: usize = 16;
+        self.slots.div_ceil(2).max(WORTH_A_CALL)
+    }
+}
+
 impl Engine {
     /// Asks each lane for what can start now.
     pub(super) fn ask(&mut self) {
@@ -30,7 +42,7 @@ impl Engine {
                 continue;
             }
             match &self.lanes[lane].fetching {
-                Fetching::Idle if self.may_fetch(lane, &demand) => self.fetch(lane, demand),
+                Fetching::Idle if self.lanes[lane].asked < MOST_ASKED => self.fetch(lane, demand),
                 Fetching::Waiting { demand: asked, call } if wants_more(&demand, asked) => {
                     call.abort();
                     self.lanes[lane].fetching = Fetching::Idle;
@@ -41,21 +53,17 @@ impl Engine {
         }
     }
 
-    /// A second fetch goes out beside the first only for a whole wave of jobs, and if there were more than the last one asked for.
-    fn may_fetch(&self, lane: usize, demand: &Demand) -> bool {
-        let Lane { asked, plenty, .. } = self.lanes[lane];
-        asked == 0 || (asked == 1 && plenty && self.pools.iter().any(|pool| demand.of(&pool.job_type) >= wave(pool.slots)))
-    }
-
+    /// What can start now. Beside a fetch that is under way, only whole waves of the types of which there was plenty.
     fn demand(&self, lane: usize) -> Demand {
-        let lane = &self.lanes[lane];
-        if lane.provider.selects() {
-            let wave = |pool: &Pool| (pool.free > 0).then(|| (Arc::clone(&pool.job_type), pool.free.min(wave(pool.slots))));
-            return Demand::ByType(self.pools.iter().filter_map(wave).collect());
+        let Lane { provider, asked, plenty, parked, .. } = &self.lanes[lane];
+        if provider.selects() {
+            let asks_for = |pool: &&Pool| *asked == 0 || (pool.free >= pool.wave() && plenty.contains(&pool.job_type));
+            let free = |pool: &Pool| (pool.free > 0).then(|| (Arc::clone(&pool.job_type), pool.free.min(pool.wave())));
+            return Demand::ByType(self.pools.iter().filter(asks_for).filter_map(free).collect());
         }
         // What a plain source hands out may be of any type: as long as something is parked, it is not asked.
-        let free = if lane.parked.is_empty() { self.pools.iter().map(|pool| pool.free).sum() } else { 0 };
-        Demand::Any(free)
+        let may_ask = *asked == 0 && parked.is_empty();
+        Demand::Any(if may_ask { self.pools.iter().map(|pool| pool.free).sum() } else { 0 })
     }
 
     fn fetch(&mut self, lane: usize, demand: Demand) {
@@ -63,6 +71,7 @@ impl Engine {
         let provider = Arc::clone(&self.lanes[lane].provider);
         let asked = Instant::now();
         self.lanes[lane].asked += 1;
+        self.lanes[lane].just_asked = true;
         self.call(lane, async move {
             let result = provider.fetch_boxed(&demand).await;
             Answer::Fetched { asked, demand, result }
@@ -94,7 +103,7 @@ impl Engine {
         match result {
             Ok(batch) => {
                 self.lanes[lane].outages = 0;
-                self.lanes[lane].plenty = batch.deliveries.len() >= demand.total();
+                self.lanes[lane].plenty = filled(&demand, &batch.deliveries);
                 if !batch.deliveries.is_empty() {
                     self.accept(lane, asked, batch);
                 } else if self.lanes[lane].asked == 0 && matches!(self.lanes[lane].fetching, Fetching::Idle) {
@@ -186,11 +195,15 @@ impl Engine {
     }
 }
 
-/// The most jobs of a type in one fetch: half of the slots, so that a queue hands out jobs for one half while those of the other run.
-/// Where that would be few, a call would cost more than it brings.
-fn wave(slots: usize) -> usize {
-    const WORTH_A_CALL: usize = 16;
-    slots.div_ceil(2).max(WORTH_A_CALL)
+/// The types of which there were as many jobs as were asked for.
+fn filled(demand: &Demand, deliveries: &[Delivery]) -> Vec<Arc<str>> {
+    let Demand::ByType(types) = demand else { return Vec::new() };
+    let is_filled = |job_type: &str, slots: usize| deliveries.iter().filter(|delivery| delivery.job.job_type == job_type).count() >= slots;
+    types
+        .iter()
+        .filter(|(job_type, slots)| deliveries.len() >= *slots && is_filled(job_type, *slots))
+        .map(|(job_type, _)| Arc::clone(job_type))
+        .collect()
 }
 
 /// Whether there are slots now for a type that was not asked for. More slots for a type that had nothing are no reason.

@@ -211,6 +211,9 @@ impl Engine {
             self.ended(ended);
             busy = true;
         }
+        if before != self.running.len() {
+            tr("ended", before - self.running.len());
+        }
         while let Some(answer) = self.calls.try_join_next_with_id() {
             self.answered(answer);
             busy = true;
@@ -277,9 +280,11 @@ impl Engine {
             Timer::Abort(id) => self.abort_job(id),
             Timer::Stuck(id) => self.still_stuck(id),
             Timer::Renew(lane) => self.renew(lane),
-            Timer::Reconnect(lane) if matches!(self.lanes[lane].fetching, Fetching::BackingOff) => self.lanes[lane].fetching = Fetching::Idle,
+            Timer::Reconnect(lane) if matches!(self.lanes[lane].fetching, Fetching::BackingOff) => {
+                self.lanes[lane].fetching = Fetching::Idle
+            }
             Timer::Reconnect(_) => {}
-            Timer::Resettle(lane) => self.lanes[lane].settling = false,
+            Timer::Resettle(lane) => self.lanes[lane].settles_later = false,
             Timer::Retry(lane, token, delivery) => {
                 self.lanes[lane].resting -= 1;
                 self.place(lane, token, *delivery);

@@ -6,7 +6,7 @@ use anyhow::{Context as _, anyhow};
 use goworker::{Attempt, Change, Count, Delivery, Enqueued, Failure, Ids, Job, JobRecord, Output, Paused, QueueStats, State, Timestamp};
 use redis::FromRedisValue;
 
-/// What a fetch answers: token, records, what is known of those with a past, and how many texts have come in.
+/// What is handed out: token, records, what is known of those with a past, and 1 if texts have come in.
 pub(super) type Handed = (u64, Vec<Option<Vec<u8>>>, Vec<(u64, u32, Vec<Vec<u8>>)>, u64);
 
 /// What is known of one job: record, past, state, instant, output, failure, attempts, progress.

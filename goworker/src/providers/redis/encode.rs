@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
-use goworker::{Job, Settled, Settlement};
+use goworker::{Demand, Job, Settled, Settlement};
 use redis::Cmd;
 
 /// Adds a job, as `accept.lua` reads it. One that must be found again among those that wait must not go to the list of its type.
@@ -97,8 +98,27 @@ fn push_settlement(cmd: &mut Cmd, settled: &Settled) {
     }
 }
 
+/// Adds how many jobs are wanted, as `fetch.lua` reads it.
+pub(super) fn push_demand(cmd: &mut Cmd, demand: &Demand) {
+    match demand {
+        Demand::Any(slots) => {
+            cmd.arg(*slots);
+        }
+        Demand::ByType(types) => {
+            cmd.arg(-1);
+            for (job_type, slots) in types.iter().filter(|(_, slots)| *slots > 0) {
+                cmd.arg(&**job_type).arg(*slots);
+            }
+        }
+    }
+}
+
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// In milliseconds, and never too early. Delays of millions of years end sooner.
-fn whole_millis(delay: std::time::Duration) -> u64 {
+fn whole_millis(delay: Duration) -> u64 {
     const MOST: u128 = 1 << 52;
     u64::try_from(delay.as_nanos().div_ceil(1_000_000).min(MOST)).unwrap_or_default()
 }

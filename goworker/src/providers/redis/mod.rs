@@ -14,6 +14,7 @@ mod open;
 mod route;
 mod script;
 mod server;
+mod steps;
 mod trouble;
 mod url;
 

@@ -8,12 +8,14 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::bell::Bell;
 use super::calls::Calls;
+use super::steps::Steps;
 use super::{decode, encode, incoming, script};
 
 /// A queue in use.
 #[derive(Debug)]
 pub(super) struct Open {
     pub(super) calls: Arc<Calls>,
+    steps: Steps,
     bell: Bell,
     owner: String,
     lease: Duration,
@@ -26,7 +28,8 @@ pub(super) struct Open {
 impl Open {
     pub(super) fn new(calls: Arc<Calls>, owner: String, list: Option<String>, setup: &Setup) -> Self {
         let bell = Bell::new(Arc::clone(&calls), &owner);
-        Open { calls, bell, owner, lease: setup.lease, ids: setup.ids(), list, watch: OnceLock::new() }
+        let steps = Steps::new(Arc::clone(&calls), owner.clone(), setup.lease);
+        Open { calls, steps, bell, owner, lease: setup.lease, ids: setup.ids(), list, watch: OnceLock::new() }
     }
 
     pub(super) async fn fetch(&self, demand: &Demand) -> Result<Batch, ProviderError> {
@@ -56,22 +59,9 @@ impl Open {
         Ok(batch)
     }
 
-    /// What is there, and how many texts have come in that may be jobs.
+    /// What is there, and whether texts have come in that may be jobs: 1, or 0.
     async fn fetch_once(&self, demand: &Demand) -> Result<(Batch, u64), ProviderError> {
-        let mut call = self.calls.write(&script::FETCH);
-        call.cmd.arg(millis(self.lease)).arg(&self.owner);
-        match demand {
-            Demand::Any(slots) => {
-                call.cmd.arg(*slots);
-            }
-            Demand::ByType(types) => {
-                call.cmd.arg(-1);
-                for (job_type, slots) in types.iter().filter(|(_, slots)| *slots > 0) {
-                    call.cmd.arg(&**job_type).arg(*slots);
-                }
-            }
-        }
-        let handed: decode::Handed = call.answer().await?;
+        let handed = self.steps.fetch(demand).await?;
         let (token, incoming) = (Token(handed.0), handed.3);
         let mut deliveries = Vec::with_capacity(handed.1.len());
         for delivery in decode::deliveries(handed, &self.ids) {
@@ -120,17 +110,14 @@ impl Open {
         if settlements.is_empty() {
             return Ok(Vec::new());
         }
-        let mut call = self.calls.write(&script::SETTLE);
-        let order = encode::push_settlements(&mut call.cmd, settlements);
-        let refused: Vec<usize> = call.answer().await?;
-        let mut refused: Vec<usize> = refused.into_iter().filter_map(|nth| order.get(nth).copied()).collect();
+        let mut refused = self.steps.settle(settlements).await?;
         refused.sort_unstable();
         Ok(refused)
     }
 
     pub(super) async fn renew(&self, leases: &[Token]) -> Result<Renewal, ProviderError> {
         let mut call = self.calls.read(&script::RENEW);
-        call.cmd.arg(millis(self.lease));
+        call.cmd.arg(encode::millis(self.lease));
         for token in leases {
             call.cmd.arg(token.0);
         }
@@ -145,8 +132,4 @@ impl Open {
         call.cmd.arg(&self.owner);
         call.answer().await
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

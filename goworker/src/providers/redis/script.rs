@@ -10,6 +10,8 @@ const BATCHES: &str = include_str!("scripts/batches.lua");
 const CALL: &str = include_str!("scripts/call.lua");
 const ADVANCE: &str = include_str!("scripts/advance.lua");
 const ACCEPT: &str = include_str!("scripts/accept.lua");
+const SETTLE: &str = include_str!("scripts/settle.lua");
+const FETCH: &str = include_str!("scripts/fetch.lua");
 const FIND: &str = include_str!("scripts/find.lua");
 const UNIQUE: &str = include_str!("scripts/unique.lua");
 
@@ -24,9 +26,9 @@ fn made(parts: &[&str]) -> Script {
 const TIME: [&str; 6] = [BEYOND_MEMORY, PLACES, BATCHES, FIND, UNIQUE, ADVANCE];
 
 // Those that write: they have `CALL`, and may be repeated.
-pub(super) static ENQUEUE: Made = LazyLock::new(|| made(&[PLACES, BATCHES, FIND, UNIQUE, CALL, ACCEPT, include_str!("scripts/enqueue.lua")]));
-pub(super) static FETCH: Made = LazyLock::new(|| made(&[&TIME.join("\n"), CALL, include_str!("scripts/fetch.lua")]));
-pub(super) static SETTLE: Made = LazyLock::new(|| made(&[&TIME.join("\n"), CALL, ACCEPT, include_str!("scripts/settle.lua")]));
+pub(super) static ENQUEUE: Made =
+    LazyLock::new(|| made(&[PLACES, BATCHES, FIND, UNIQUE, CALL, ACCEPT, include_str!("scripts/enqueue.lua")]));
+pub(super) static STEP: Made = LazyLock::new(|| made(&[&TIME.join("\n"), CALL, ACCEPT, SETTLE, FETCH, include_str!("scripts/step.lua")]));
 pub(super) static CHANGE: Made = LazyLock::new(|| made(&[&TIME.join("\n"), CALL, include_str!("scripts/change.lua")]));
 pub(super) static ADOPT: Made = LazyLock::new(|| made(&[PLACES, BATCHES, FIND, UNIQUE, CALL, ACCEPT, include_str!("scripts/adopt.lua")]));
 pub(super) static PAUSE: Made = LazyLock::new(|| made(&[BEYOND_MEMORY, PLACES, CALL, include_str!("scripts/pause.lua")]));

@@ -1,5 +1,4 @@
--- Hands out jobs under a new lease. Own arguments: lease (ms), owner, the most jobs of any type (-1 for: by type), then types and numbers.
--- Answers the token, the records, of those with a past: position, crashes, attempts that count; and 1 if texts have come in, else 0.
+-- Hands out jobs under a new lease. Arguments: lease (ms), owner, the most jobs of any type (-1 for: by type), then types and numbers.
 
 local MOST = 1000
 
@@ -98,10 +97,12 @@ local function shares(room)
   return flat
 end
 
+-- What a process is told of a batch: token, records, of those with a past: position, crashes, attempts that count; and 1 if texts have come
+-- in, else 0.
 local function deliver(token, ids)
-  local records = call('HMGET', prefix .. 'jobs', unpack(ids))
+  local records = #ids > 0 and call('HMGET', prefix .. 'jobs', unpack(ids)) or {}
   local pasts = {}
-  if exists('past') then
+  if #ids > 0 and exists('past') then
     for index, text in ipairs(call('HMGET', prefix .. 'past', unpack(ids))) do
       if text then
         local past = parse_past(text)
@@ -113,63 +114,60 @@ local function deliver(token, ids)
   return { token, records, pasts, exists('incoming') and 1 or 0 }
 end
 
-if answered then
-  local batch = batch_of(answered)
-  if not batch then
-    return { answered, {}, {}, 0 } -- the lease is lost meanwhile
+local function wanted(from)
+  local most = tonumber(ARGV[from])
+  if most >= 0 then
+    return shares(math.min(most, MOST))
   end
-  return deliver(answered, ids_of(batch))
-end
-
-advance()
-local demand, most = {}, tonumber(ARGV[OWN + 2])
-if most >= 0 then
-  demand = shares(math.min(most, MOST))
-else
-  for index = OWN + 3, #ARGV do
+  local demand = {}
+  for index = from + 1, #ARGV do
     demand[#demand + 1] = ARGV[index]
   end
+  return demand
 end
-do
+
+local function take_all(demand)
   local names = { 'paused', 'expiring', 'past', 'incoming' }
   for index = 1, #demand, 2 do
     names[#names + 1], names[#names + 2] = 'ready:' .. demand[index], 'gone:' .. demand[index]
   end
   look_for(names)
-end
-
-local types, ids = {}, {}
-for index = 1, #demand, 2 do
-  local type, room = demand[index], math.min(tonumber(demand[index + 1]), MOST - #ids)
-  if room > 0 and not is_paused(type) then
-    local taken = take(type, room)
-    if #taken > 0 then
-      types[#types + 1], types[#types + 2] = type, #taken
-    end
-    if #taken == room and has_ready(type) then
-      wake(type) -- there is more, for another process
-    end
-    if #ids == 0 then
-      ids = taken
-    else
-      for _, id in ipairs(taken) do
-        ids[#ids + 1] = id
+  local types, ids = {}, {}
+  for index = 1, #demand, 2 do
+    local type, room = demand[index], math.min(tonumber(demand[index + 1]), MOST - #ids)
+    if room > 0 and not is_paused(type) then
+      local taken = take(type, room)
+      if #taken > 0 then
+        types[#types + 1], types[#types + 2] = type, #taken
+      end
+      if #taken == room and has_ready(type) then
+        wake(type) -- there is more, for another process
+      end
+      if #ids == 0 then
+        ids = taken
+      else
+        for _, id in ipairs(taken) do
+          ids[#ids + 1] = id
+        end
       end
     end
   end
+  return types, ids
 end
-if #ids == 0 then
-  write_down()
-  return { '0', {}, {}, exists('incoming') and 1 or 0 }
+
+-- Answers a new token and the ids of its batch; or `0` and none.
+local function fetch(from)
+  local types, ids = take_all(wanted(from + 2))
+  if #ids == 0 then
+    return '0', ids
+  end
+  if exists('expiring') then
+    call('ZREM', prefix .. 'expiring', unpack(ids))
+  end
+  -- Tokens grow with the clock, so that none is given twice even if the server has forgotten what it wrote last.
+  local token = int(math.max(tonumber(call('GET', prefix .. 'token') or 0) + 1, time[1] * 1000000 + time[2]))
+  call('SET', prefix .. 'token', token)
+  call('HSET', prefix .. 'batch', token, cmsgpack.pack({ ARGV[from + 1], types, #ids, cmsgpack.pack(ids) }))
+  call('ZADD', prefix .. 'lease', int(now + tonumber(ARGV[from])), token)
+  return token, ids
 end
-if exists('expiring') then
-  call('ZREM', prefix .. 'expiring', unpack(ids))
-end
--- Tokens grow with the clock, so that none is given twice even if the server has forgotten what it wrote last.
-local token = int(math.max(tonumber(call('GET', prefix .. 'token') or 0) + 1, time[1] * 1000000 + time[2]))
-call('SET', prefix .. 'token', token)
-call('HSET', prefix .. 'batch', token, cmsgpack.pack({ ARGV[OWN + 1], types, #ids, cmsgpack.pack(ids) }))
-call('ZADD', prefix .. 'lease', int(now + tonumber(ARGV[OWN])), token)
-write_down()
-answer(token)
-return deliver(token, ids)

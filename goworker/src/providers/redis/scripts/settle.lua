@@ -1,18 +1,12 @@
--- Takes note of what became of deliveries. Own arguments, one group after the other, each with the token and a position in its batch:
+-- Takes note of what became of deliveries: one group of arguments after the other, each with a token and a position in its batch:
 --   done TOKEN COUNT FIRST LAST..                without output; COUNT pairs of positions, in order
 --   output TOKEN POSITION OUTPUT
 --   retry TOKEN POSITION MS CHARGED ATTEMPT      CHARGED is 1 or 0, ATTEMPT may be empty
 --   dead TOKEN POSITION FAILURE ATTEMPT COUNT    and COUNT handler jobs, as in accept.lua
 --   cancelled TOKEN POSITION
 --   release TOKEN POSITION
--- Answers which settlements are refused, counted from 0 in the order of the arguments.
-if answered then
-  return cmsgpack.unpack(answered)
-end
-lose_leases()
-look_for({ 'asked', 'progress' })
 
-local batches, refused, number = {}, {}, 0
+local batches, refused, number = {}, {}, 0 -- batches by token; refused ones are counted from 0, in the order of the arguments
 
 local function held(token)
   if batches[token] == nil then
@@ -22,7 +16,7 @@ local function held(token)
 end
 
 -- Notes that positions are settled by this; or that they are refused, and answers nothing.
-local function settle(token, first, last)
+local function mark(token, first, last)
   local batch, from = held(token), number
   number = number + last - first + 1
   if batch and are_open(batch, first, last) then
@@ -50,7 +44,7 @@ local function settle_done(token, first, last)
     for position = first, last do
       settle_done(token, position, position)
     end
-  elseif settle(token, first, last) then
+  elseif mark(token, first, last) then
     if last - first + 1 == batch.size and not exists('asked') then
       return list_group('done', batch.types, batch.packed)
     end
@@ -81,65 +75,67 @@ local function schedule_again(job, due)
   end
 end
 
-local at = OWN
-while at <= #ARGV do
-  local ending, token = ARGV[at], ARGV[at + 1]
-  if ending == 'done' then
-    local pairs_end = at + 2 + 2 * ARGV[at + 2]
-    for index = at + 3, pairs_end, 2 do
-      settle_done(token, tonumber(ARGV[index]), tonumber(ARGV[index + 1]))
-    end
-    at = pairs_end + 1
-  elseif ending == 'output' then
-    local position = tonumber(ARGV[at + 2])
-    local batch = settle(token, position, position)
-    if batch then
-      call('HSET', prefix .. 'output', ids_of(batch)[position + 1], ARGV[at + 3])
-      list_done(batch, position)
-    end
-    at = at + 4
-  else
-    local position = tonumber(ARGV[at + 2])
-    local batch = settle(token, position, position)
-    local job = batch and load(ids_of(batch)[position + 1])
-    at = at + 3
-    if ending == 'retry' then
-      if job then
-        if ARGV[at + 1] == '1' then
-          charge(job, ARGV[at + 2])
-        end
-        schedule_again(job, now + tonumber(ARGV[at]))
+-- Answers which settlements are refused, of those in the arguments from one to another.
+local function settle(from, to)
+  look_for({ 'asked', 'progress' })
+  local at = from
+  while at <= to do
+    local ending, token = ARGV[at], ARGV[at + 1]
+    if ending == 'done' then
+      local pairs_end = at + 2 + 2 * ARGV[at + 2]
+      for index = at + 3, pairs_end, 2 do
+        settle_done(token, tonumber(ARGV[index]), tonumber(ARGV[index + 1]))
       end
-      at = at + 3
-    elseif ending == 'dead' then
-      local handlers = tonumber(ARGV[at + 2])
-      if job then
-        charge(job, ARGV[at + 1])
-        die(job, ARGV[at])
-        if handlers > 0 then
-          accept(at + 3, handlers)
-        end
+      at = pairs_end + 1
+    elseif ending == 'output' then
+      local position = tonumber(ARGV[at + 2])
+      local batch = mark(token, position, position)
+      if batch then
+        call('HSET', prefix .. 'output', ids_of(batch)[position + 1], ARGV[at + 3])
+        list_done(batch, position)
       end
-      at = at + 3 + 4 * handlers
-    elseif job then
-      if ending == 'cancelled' then
-        end_as(job, 'cancelled')
-      else
-        put_back(job)
-      end
-    end
-  end
-end
-
-for token, batch in pairs(batches) do
-  if batch and batch.touched then
-    if are_settled(batch) then
-      close_batch(batch)
+      at = at + 4
     else
-      call('SET', prefix .. 'settled:' .. token, batch.settled)
+      local position = tonumber(ARGV[at + 2])
+      local batch = mark(token, position, position)
+      local job = batch and load(ids_of(batch)[position + 1])
+      at = at + 3
+      if ending == 'retry' then
+        if job then
+          if ARGV[at + 1] == '1' then
+            charge(job, ARGV[at + 2])
+          end
+          schedule_again(job, now + tonumber(ARGV[at]))
+        end
+        at = at + 3
+      elseif ending == 'dead' then
+        local handlers = tonumber(ARGV[at + 2])
+        if job then
+          charge(job, ARGV[at + 1])
+          die(job, ARGV[at])
+          if handlers > 0 then
+            accept(at + 3, handlers)
+          end
+        end
+        at = at + 3 + 4 * handlers
+      elseif job then
+        if ending == 'cancelled' then
+          end_as(job, 'cancelled')
+        else
+          put_back(job)
+        end
+      end
     end
   end
+
+  for token, batch in pairs(batches) do
+    if batch and batch.touched then
+      if are_settled(batch) then
+        close_batch(batch)
+      else
+        call('SET', prefix .. 'settled:' .. token, batch.settled)
+      end
+    end
+  end
+  return refused
 end
-write_down()
-answer(cmsgpack.pack(refused))
-return refused
