@@ -18,12 +18,16 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::job::{Job, JobId};
 use crate::outcome::{Attempt, Failure, Output};
+use crate::process::Death;
 use crate::progress::{Progress, Progressed};
 use crate::provider::{Cursor, Provider, ProviderError};
 
 /// The most jobs that one [`Queue::enqueue`] takes. A call is one atomic step, and a long step would keep leases
 /// from being renewed; more jobs go in several calls.
 pub const MAX_BULK: usize = 1_000;
+
+/// The most [deaths](JobRecord::deaths) that are kept of a job: the last ones.
+pub const MAX_DEATHS: usize = 20;
 
 /// A provider that stores jobs. A struct becomes one by `#[provider(queue)]`.
 ///
@@ -63,7 +67,7 @@ pub trait Queue: Provider {
     /// When the store cannot be read.
     fn list(&self, filter: &Filter) -> impl Future<Output = Result<Vec<JobRecord>, ProviderError>> + Send;
 
-    /// One job with all its attempts.
+    /// One job with all its attempts, and the processes that died on it.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -267,6 +271,9 @@ pub struct JobRecord {
     pub failure: Option<Failure>,
     /// Its failed attempts; filled by [`Queue::get`] only.
     pub attempts: Vec<Attempt>,
+    /// The processes that died on it, or lost its lease, in order; the last [`MAX_DEATHS`]. A retry by hand does not forget
+    /// them. Filled by [`Queue::get`] only.
+    pub deaths: Vec<Death>,
 }
 
 /// What became of a wish to cancel, retry or delete a job.

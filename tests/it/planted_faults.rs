@@ -83,6 +83,9 @@ fn the_suite_finds_a_claim_without_a_lease() {
     only what is left of a batch comes again
     renew tells which leases are lost
     a job that shall be cancelled does not run again
+    a process that lost its lease is told with the job
+    deaths stay listed when a job is retried and go with it
+    only the last deaths are kept
     a dead job that is retried counts anew
     progress of a lost lease changes nothing
     a fetch that is cut off loses nothing
@@ -121,6 +124,15 @@ fn the_suite_finds_that_crashes_are_forgotten_when_the_store_is_opened_again() {
 }
 
 #[test]
+fn the_suite_finds_that_deaths_are_told_of_the_wrong_process() {
+    let report = Suite::new(faulty(Fault::OneIdentity, sqlite)).seeded(1, 300).report();
+    insta::assert_snapshot!(broken(&report), @r"
+    each process that died on a job is told after a restart
+    I5 counting: attempts and crashes are those that happened
+    ");
+}
+
+#[test]
 fn the_suite_finds_that_pauses_are_noted_only() {
     insta::assert_snapshot!(broken(&report(Fault::PausesNothing)), @r"
     a paused type is not handed out and others are
@@ -149,6 +161,7 @@ fn the_suite_finds_a_queue_that_only_says_it_is_durable() {
     everything accepted survives a crash
     running jobs of a crashed holder come again with one crash more
     crashes add up over restarts
+    each process that died on a job is told after a restart
     two processes work on the same jobs
     a close releases running jobs and counts nothing
     tokens grow across a restart

@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use goworker::{
-    Batch, Change, Clock, Cursor, Demand, Enqueued, Filter, Job, JobId, JobRecord, Progressed, Provider, ProviderError, Queue, QueueStats,
-    Renewal, Settled, Setup, Timestamp, Token, provider,
+    Batch, Change, Clock, Cursor, Demand, Enqueued, Filter, Job, JobId, JobRecord, Process, Progressed, Provider, ProviderError, Queue,
+    QueueStats, Renewal, Settled, Setup, Timestamp, Token, provider,
 };
 use tokio::sync::Notify;
 
@@ -42,7 +42,8 @@ struct Shared {
 
 impl Shared {
     fn new(setup: &Setup) -> Self {
-        Shared { clock: setup.clock.clone(), store: Mutex::new(Store::new(setup.lease, setup.keep)), changed: Notify::new() }
+        let store = Store::new(Process::new(&setup.random), setup.lease, setup.keep);
+        Shared { clock: setup.clock.clone(), store: Mutex::new(store), changed: Notify::new() }
     }
 
     /// The store, brought up to the present, and the present.

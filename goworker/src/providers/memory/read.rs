@@ -29,8 +29,8 @@ impl Store {
 
     pub(super) fn get(&self, id: &JobId) -> Option<JobRecord> {
         let entry = &self.entries[*self.ids.get(id)?];
-        let attempts = entry.past.as_deref().map(|past| past.attempts.clone()).unwrap_or_default();
-        Some(JobRecord { attempts, ..self.record(entry) })
+        let (attempts, deaths) = entry.past.as_deref().map(|past| (past.attempts.clone(), past.deaths.clone())).unwrap_or_default();
+        Some(JobRecord { attempts, deaths, ..self.record(entry) })
     }
 
     /// What is dropped when the job has ended or is forgotten, and when it expires; nothing if that is so already.

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use goworker::{
-    Batch, Cursor, Delivery, Demand, Enqueued, Job, JobId, Keep, Lease, MAX_BULK, Progressed, ProviderError, Renewal, Settled, Settlement,
-    State, Timestamp, Token,
+    Batch, Cursor, Death, Delivery, Demand, Enqueued, Job, JobId, Keep, Lease, MAX_BULK, Process, Progressed, ProviderError, Renewal,
+    Settled, Settlement, State, Timestamp, Token,
 };
 use slab::Slab;
 use tokio::sync::oneshot;
@@ -21,6 +21,8 @@ use super::unique::Keys;
 /// All jobs of a queue.
 #[derive(Debug)]
 pub(super) struct Store {
+    /// Who holds the leases: nobody else can.
+    process: Process,
     lease: Duration,
     pub(super) ids: HashMap<JobId, Key>,
     pub(super) entries: Slab<Entry>,
@@ -40,8 +42,9 @@ pub(super) struct Store {
 }
 
 impl Store {
-    pub(super) fn new(lease: Duration, keep: Keep) -> Self {
+    pub(super) fn new(process: Process, lease: Duration, keep: Keep) -> Self {
         Store {
+            process,
             lease,
             ids: HashMap::new(),
             entries: Slab::new(),
@@ -63,7 +66,7 @@ impl Store {
     pub(super) fn advance(&mut self, now: Timestamp) {
         while let Some(lost) = self.leases.take_lost(now) {
             for key in lost {
-                self.entries[key].past().crashes += 1;
+                self.entries[key].crashed(Death { at: now, process: self.process.clone() });
                 self.put_back(key, now);
             }
         }

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use goworker::{
-    Batch, Change, Cursor, Demand, Enqueued, Filter, Job, JobId, JobRecord, MAX_BULK, Progressed, Provider, ProviderError, Queue,
+    Batch, Change, Cursor, Demand, Enqueued, Filter, Job, JobId, JobRecord, MAX_BULK, Process, Progressed, Provider, ProviderError, Queue,
     QueueStats, Renewal, Settled, Setup, Token, provider,
 };
 
@@ -71,7 +71,7 @@ impl Provider for Redis {
         let queue = self.queue.as_ref().map_or_else(|| setup.name.clone(), KeyPart::to_string);
         let namespace = self.namespace.as_ref().map_or_else(|| "goworker".to_owned(), KeyPart::to_string);
         let prefix = format!("{{{namespace}:{queue}}}:");
-        let owner = format!("{}:{}:{:016x}", host(), std::process::id(), setup.random.bits() & u128::from(u64::MAX));
+        let owner = Process::new(&setup.random).to_string();
         let server = Server::new(Route::new(&self.url, self.ca.as_deref())?, self.url.to_string());
         let calls = Arc::new(Calls::new(server, prefix, setup.keep, owner.clone()));
         let mut layout = redis::cmd("GET");
@@ -251,9 +251,4 @@ impl Redis {
         }
         Ok(changes)
     }
-}
-
-/// This machine, as others know it.
-fn host() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

@@ -225,8 +225,8 @@ impl OpenFile {
             LifeSign::give(&path, &random)
         });
         let sign = sign.await.map_err(ProviderError::failed)?.with_context(|| beside(&self.path)).map_err(ProviderError::Unavailable)?;
-        let nonce = sign.nonce.clone();
-        match self.writer.call(ACCEPT, move |store| store.register(&nonce)).await {
+        let process = sign.process.clone();
+        match self.writer.call(ACCEPT, move |store| store.register(&process)).await {
             Ok(id) => Ok(Owner { id, sign: Mutex::new(Some(sign)) }),
             Err(error) => {
                 sign.end().with_context(|| beside(&self.path)).map_err(ProviderError::Unavailable)?;

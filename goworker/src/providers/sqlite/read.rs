@@ -86,6 +86,7 @@ impl Reader {
             };
             let mut record = record(conn, ids, known.seq, place.state(), at)?;
             record.attempts = attempts(conn, known.seq)?;
+            record.deaths = recover::deaths(conn, known.seq)?;
             Ok(Some(record))
         })
         .await
@@ -153,6 +154,7 @@ fn record(conn: &Connection, ids: &Ids, seq: i64, state: State, at: Option<i64>)
             output: row.get::<_, Option<String>>(6)?.map(Output::from_json).transpose().map_err(|e| unreadable(6, e))?.unwrap_or_default(),
             failure: failure(row)?,
             attempts: Vec::new(),
+            deaths: Vec::new(),
         })
     })
 }

@@ -4,6 +4,10 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Result};
 
+use crate::clock::Timestamp;
+use crate::process::{Death, Process};
+use crate::queue::MAX_DEATHS;
+
 use super::owner;
 use super::place::{Place, by_seq, locate, locate_waiting};
 use super::seqs::Seqs;
@@ -46,10 +50,19 @@ pub(super) fn is_behind(conn: &Connection, now: i64) -> Result<bool> {
     conn.prepare_cached(behind)?.query_row([now], |row| row.get(0))
 }
 
+/// The processes that died on a job.
+pub(super) fn deaths(conn: &Connection, seq: i64) -> Result<Vec<Death>> {
+    let mut select = conn.prepare_cached("SELECT at, host, pid, nonce FROM death WHERE seq = ?1 ORDER BY n")?;
+    let rows = select.query_map([seq], |row| {
+        let process = Process { host: row.get(1)?, pid: row.get(2)?, nonce: row.get(3)? };
+        Ok(Death { at: Timestamp::from_millis(row.get(0)?), process })
+    })?;
+    rows.collect()
+}
+
 impl Store {
     /// Notes this process as one that holds leases; answers its number, which no other ever had.
-    pub(super) fn register(&mut self, nonce: &str) -> Result<i64> {
-        let (host, pid) = (rustix::system::uname().nodename().to_string_lossy().into_owned(), std::process::id());
+    pub(super) fn register(&mut self, Process { host, pid, nonce }: &Process) -> Result<i64> {
         self.run("INSERT INTO owner(nonce, host, pid, since) VALUES(?1, ?2, ?3, ?4)", (nonce, host, pid, self.now))?;
         let own = self.conn().last_insert_rowid();
         self.owners = OwnerLook { own: Some(own), looked_at: None, ..OwnerLook::new(&self.owners.db) };
@@ -176,7 +189,7 @@ impl Store {
                 continue;
             }
             if crash == Crash::Counted {
-                self.run("UPDATE job SET crashes = crashes + 1 WHERE seq = ?1", [seq])?;
+                self.note_death(token, seq)?;
             }
             if self.one::<i64>("SELECT 1 FROM cancel WHERE token = ?1 AND seq = ?2", [token, seq])?.is_some() {
                 self.put_finished("cancelled", vec![seq])?;
@@ -185,6 +198,19 @@ impl Store {
             }
         }
         self.close_batch(token)
+    }
+
+    /// Counts a crash, and notes who held the lease.
+    fn note_death(&self, token: i64, seq: i64) -> Result<()> {
+        self.run("UPDATE job SET crashes = crashes + 1 WHERE seq = ?1", [seq])?;
+        self.run(
+            "INSERT INTO death(seq, n, at, host, pid, nonce)
+             SELECT ?2, coalesce((SELECT max(n) FROM death WHERE seq = ?2), 0) + 1, ?3, host, pid, nonce
+             FROM batch b JOIN owner o ON o.id = b.owner WHERE b.token = ?1",
+            (token, seq, self.now),
+        )?;
+        self.run("DELETE FROM death WHERE seq = ?1 AND n <= (SELECT max(n) FROM death WHERE seq = ?1) - ?2", (seq, MAX_DEATHS))?;
+        Ok(())
     }
 
     fn promote(&mut self) -> Result<()> {

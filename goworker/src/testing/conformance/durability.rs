@@ -17,6 +17,7 @@ cases![
     everything_accepted_survives_a_crash,
     running_jobs_of_a_crashed_holder_come_again_with_one_crash_more,
     crashes_add_up_over_restarts,
+    each_process_that_died_on_a_job_is_told_after_a_restart,
     two_processes_work_on_the_same_jobs,
     a_close_releases_running_jobs_and_counts_nothing,
     tokens_grow_across_a_restart,
@@ -98,6 +99,27 @@ async fn crashes_add_up_over_restarts(mut trial: Trial) -> Verdict {
         expect("crashes in the record", queue.record("a").await?.crashes, crashes)?;
     }
     Ok(())
+}
+
+async fn each_process_that_died_on_a_job_is_told_after_a_restart(mut trial: Trial) -> Verdict {
+    trial.setup.lease = SHORT;
+    let queue = trial.open().await?;
+    queue.accept(jobs(&["a"])).await?;
+    let _lost = queue.take_exactly(&["a"]).await?;
+    drop(queue);
+    let queue = trial.open().await?;
+    for _ in 0..2 {
+        let _lost = queue.await_jobs(1).await?;
+    }
+    drop(queue);
+    let queue = trial.open().await?;
+    let _held = queue.await_jobs(1).await?;
+    let deaths = queue.record("a").await?.deaths;
+    let same: Vec<bool> = deaths.windows(2).map(|pair| pair[0].process == pair[1].process).collect();
+    expect("whether each death is of the process before", same, [false, true])?;
+    queue.shut().await?;
+    let queue = trial.open().await?;
+    expect("deaths after a close, which is none", queue.record("a").await?.deaths, deaths)
 }
 
 async fn two_processes_work_on_the_same_jobs(trial: Trial) -> Verdict {

@@ -40,6 +40,7 @@
 
 mod accepting;
 mod cutting_off;
+mod deaths;
 mod durability;
 mod handing_out;
 mod keeping;
@@ -200,6 +201,7 @@ async fn judge_cases(nature: Nature, open: &Arc<Open>, report: &mut Report) {
         handing_out::CASES,
         settling::CASES,
         leases::CASES,
+        deaths::CASES,
         managing::CASES,
         pausing::CASES,
         progressing::CASES,
