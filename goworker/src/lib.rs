@@ -42,7 +42,7 @@ pub use job::{Ids, Job, JobBuilder, JobError, JobId, Params, Parsed, Unique, Uni
 pub use macros::{provider, worker};
 pub use outcome::{Attempt, Cause, Failure, FailureHandler, Outcome, Output, Rules, Settlement, WorkError, WorkResult, decide};
 pub use plugin::{AnyProvider, AnyQueue, AnyWorker, Plugin, ProviderHandle, QueueHandle, WorkerHandle};
-pub use process::{Death, Process};
+pub use process::{BEAT, Death, Process, ProcessInfo, ProcessRecord};
 pub use progress::{Progress, Progressed};
 pub use provider::{Batch, Bound, Cursor, Delivery, Demand, Keep, Lease, Provider, ProviderError, Renewal, Settled, Setup, Token};
 pub use queue::{Change, Count, Enqueued, Filter, JobRecord, MAX_BULK, MAX_DEATHS, Paused, Queue, QueueStats, State};

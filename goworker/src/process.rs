@@ -1,9 +1,12 @@
-//! Which process it is: an identity that is new on every start, because numbers of processes come again.
+//! Which processes there are: an identity that is new on every start, because numbers of processes come again, what each tells of
+//! itself, and its death.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::clock::{Random, Timestamp};
 
@@ -43,6 +46,50 @@ impl FromStr for Process {
             (Some(host), Some(pid), Some(nonce)) => Ok(Process { host: host.to_owned(), pid, nonce: nonce.to_owned() }),
             _ => Err(format!("`{text}` names no process; one is written `HOST:PID:NONCE`")),
         }
+    }
+}
+
+/// How often a manager tells its queues that its process is there.
+pub const BEAT: Duration = Duration::from_secs(10);
+
+/// What a process tells of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessInfo {
+    /// Which goworker it runs.
+    pub version: String,
+    /// The types of jobs that it runs, and how many of each at once.
+    pub slots: BTreeMap<String, usize>,
+}
+
+/// A process that runs jobs of a queue, as the queue knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProcessRecord {
+    /// Which one it is.
+    #[serde(flatten)]
+    pub process: Process,
+    /// What it told of itself last.
+    #[serde(flatten)]
+    pub info: ProcessInfo,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it told last.
+    pub seen_at: Timestamp,
+    /// Whether it was killed or cut off, or hangs: nothing was heard of it for [`SILENCE`](ProcessRecord::SILENCE), or its store
+    /// knows better.
+    pub gone: bool,
+}
+
+impl ProcessRecord {
+    /// After more than this time without a word a process counts as gone: three beats.
+    pub const SILENCE: Duration = Duration::from_secs(30);
+    /// After more than this time without a word it is not listed any more.
+    pub const LISTED: Duration = Duration::from_secs(3_600);
+
+    /// What there is to say `now` of a process that has told so much, last at `seen_at`; nothing if that is too long ago.
+    pub fn at(now: Timestamp, process: Process, info: ProcessInfo, started_at: Timestamp, seen_at: Timestamp) -> Option<Self> {
+        let silent = now.since(seen_at);
+        let gone = silent > ProcessRecord::SILENCE;
+        (silent <= ProcessRecord::LISTED).then_some(ProcessRecord { process, info, started_at, seen_at, gone })
     }
 }
 

@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use goworker::{
-    Batch, Change, Clock, Cursor, Demand, Enqueued, Filter, Job, JobId, JobRecord, Process, Progressed, Provider, ProviderError, Queue,
-    QueueStats, Renewal, Settled, Setup, Timestamp, Token, provider,
+    Batch, Change, Clock, Cursor, Demand, Enqueued, Filter, Job, JobId, JobRecord, Process, ProcessInfo, ProcessRecord, Progressed,
+    Provider, ProviderError, Queue, QueueStats, Renewal, Settled, Setup, Timestamp, Token, provider,
 };
 use tokio::sync::Notify;
 
@@ -116,6 +116,11 @@ impl Provider for Memory {
     fn keeps_retries(&self) -> bool {
         true
     }
+
+    async fn close(&self) -> anyhow::Result<()> {
+        self.shared.now().0.withdraw();
+        Ok(())
+    }
 }
 
 impl Queue for Memory {
@@ -196,6 +201,17 @@ impl Queue for Memory {
 
     async fn stats(&self) -> Result<QueueStats, ProviderError> {
         Ok(self.shared.now().0.stats())
+    }
+
+    async fn announce(&self, info: &ProcessInfo) -> Result<(), ProviderError> {
+        let (mut store, now) = self.shared.now();
+        store.announce(info, now);
+        Ok(())
+    }
+
+    async fn processes(&self) -> Result<Vec<ProcessRecord>, ProviderError> {
+        let (store, now) = self.shared.now();
+        Ok(store.processes(now))
     }
 
     fn is_durable(&self) -> bool {

@@ -1,6 +1,6 @@
 //! What people ask: lists, single jobs, numbers, and when a job ends.
 
-use goworker::{Filter, JobId, JobRecord, QueueStats, Timestamp};
+use goworker::{Filter, JobId, JobRecord, ProcessInfo, ProcessRecord, QueueStats, Timestamp};
 use tokio::sync::oneshot;
 
 use super::entry::{Entry, Place};
@@ -58,5 +58,10 @@ impl Store {
     pub(super) fn stats(&self) -> QueueStats {
         let oldest_ready = self.lanes.oldest_ready(|key| self.entries[key].due());
         QueueStats { counts: self.lanes.counts(), oldest_ready, paused: self.lanes.paused.clone() }
+    }
+
+    pub(super) fn processes(&self, now: Timestamp) -> Vec<ProcessRecord> {
+        let record = |(info, since, seen): (ProcessInfo, _, _)| ProcessRecord::at(now, self.process.clone(), info, since, seen);
+        self.announced.clone().and_then(record).into_iter().collect()
     }
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use goworker::{
-    Batch, Cursor, Death, Delivery, Demand, Enqueued, Job, JobId, Keep, Lease, MAX_BULK, Process, Progressed, ProviderError, Renewal,
-    Settled, Settlement, State, Timestamp, Token,
+    Batch, Cursor, Death, Delivery, Demand, Enqueued, Job, JobId, Keep, Lease, MAX_BULK, Process, ProcessInfo, Progressed, ProviderError,
+    Renewal, Settled, Settlement, State, Timestamp, Token,
 };
 use slab::Slab;
 use tokio::sync::oneshot;
@@ -22,7 +22,9 @@ use super::unique::Keys;
 #[derive(Debug)]
 pub(super) struct Store {
     /// Who holds the leases: nobody else can.
-    process: Process,
+    pub(super) process: Process,
+    /// What it told of itself, when first and when last.
+    pub(super) announced: Option<(ProcessInfo, Timestamp, Timestamp)>,
     lease: Duration,
     pub(super) ids: HashMap<JobId, Key>,
     pub(super) entries: Slab<Entry>,
@@ -45,6 +47,7 @@ impl Store {
     pub(super) fn new(process: Process, lease: Duration, keep: Keep) -> Self {
         Store {
             process,
+            announced: None,
             lease,
             ids: HashMap::new(),
             entries: Slab::new(),

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use goworker::{
-    Attempt, Change, Count, Death, Delivery, Enqueued, Failure, Ids, Job, JobRecord, Output, Paused, QueueStats, State, Timestamp,
+    Attempt, Change, Count, Death, Delivery, Enqueued, Failure, Ids, Job, JobRecord, Output, Paused, Process, ProcessRecord, QueueStats,
+    State, Timestamp,
 };
 use redis::FromRedisValue;
 
@@ -87,6 +88,21 @@ pub(super) fn record(known: Known, with_attempts: bool, ids: &Ids) -> anyhow::Re
         attempts: if with_attempts { listed } else { Vec::new() },
         deaths: deaths.iter().map(|text| death(text)).collect::<anyhow::Result<_>>()?,
     })
+}
+
+/// What is known of a process: which one it is, when it began, when it was seen, what it told.
+type Announced = (String, i64, i64, String);
+
+/// The processes at a time.
+pub(super) fn processes((now, announced): (i64, Vec<Announced>)) -> anyhow::Result<Vec<ProcessRecord>> {
+    let mut records = Vec::with_capacity(announced.len());
+    for (process, since, seen, told) in announced {
+        let process: Process = process.parse().map_err(|error: String| anyhow!(error))?;
+        let [now, since, seen] = [now, since, seen].map(Timestamp::from_millis);
+        records.extend(ProcessRecord::at(now, process, serde_json::from_str(&told)?, since, seen));
+    }
+    records.sort_by(|one, other| (one.started_at, &one.process).cmp(&(other.started_at, &other.process)));
+    Ok(records)
 }
 
 /// What became of jobs, a letter for each; some with an id and `;` after it.

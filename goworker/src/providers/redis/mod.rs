@@ -24,8 +24,8 @@ use std::time::Duration;
 
 use anyhow::bail;
 use goworker::{
-    Batch, Change, Cursor, Demand, Enqueued, Filter, Job, JobId, JobRecord, MAX_BULK, Process, Progressed, Provider, ProviderError, Queue,
-    QueueStats, Renewal, Settled, Setup, Token, provider,
+    Batch, Change, Cursor, Demand, Enqueued, Filter, Job, JobId, JobRecord, MAX_BULK, Process, ProcessInfo, ProcessRecord, Progressed,
+    Provider, ProviderError, Queue, QueueStats, Renewal, Settled, Setup, Token, provider,
 };
 
 use self::calls::Calls;
@@ -198,6 +198,15 @@ impl Queue for Redis {
         let call = self.present().await?.calls.read(&script::STATS);
         let (flat, oldest, paused): (Vec<redis::Value>, Option<i64>, Vec<String>) = call.answer().await?;
         decode::stats(&flat, oldest, &paused).map_err(ProviderError::Failed)
+    }
+
+    async fn announce(&self, info: &ProcessInfo) -> Result<(), ProviderError> {
+        self.open()?.announce(info).await
+    }
+
+    async fn processes(&self) -> Result<Vec<ProcessRecord>, ProviderError> {
+        let call = self.open()?.calls.read(&script::PROCESSES);
+        decode::processes(call.answer().await?).map_err(ProviderError::Failed)
     }
 
     fn is_durable(&self) -> bool {

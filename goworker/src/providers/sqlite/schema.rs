@@ -135,6 +135,9 @@ CREATE TABLE death(                     -- the last processes that died on a job
   host TEXT NOT NULL, pid INTEGER NOT NULL, nonce TEXT NOT NULL,
   PRIMARY KEY(seq, n)
 ) STRICT, WITHOUT ROWID;
+ALTER TABLE owner ADD COLUMN info TEXT;                       -- what it tells of itself, as JSON; NULL: it never did
+ALTER TABLE owner ADD COLUMN seen INTEGER NOT NULL DEFAULT 0; -- when it told last
+ALTER TABLE owner ADD COLUMN gone INTEGER NOT NULL DEFAULT 0; -- 1: it holds nothing any more, and is listed for a while
 ";
 
 /// Which version of the schema a file has, if it is one of ours.
@@ -160,6 +163,8 @@ pub(super) fn migrate(conn: &mut Connection, steps: &[&str]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Timestamp;
+    use crate::providers::sqlite::processes;
 
     #[test]
     fn an_older_file_is_brought_to_the_newest_schema() {
@@ -192,13 +197,16 @@ mod tests {
     }
 
     #[test]
-    fn a_file_from_before_deaths_were_noted_has_room_for_them() {
+    fn a_file_from_before_processes_were_noted_has_room_for_them() {
         let mut conn = Connection::open_in_memory().unwrap();
         migrate(&mut conn, &STEPS[..4]).unwrap();
         conn.execute_batch("INSERT INTO job(id, type, prio, queued, due, crashes, body) VALUES('a', 'x', 0, 1, 1, 2, '{}')").unwrap();
+        conn.execute_batch("INSERT INTO owner(nonce, host, pid, since) VALUES('n', 'h', 1, 1)").unwrap();
         migrate(&mut conn, STEPS).unwrap();
         conn.execute_batch("INSERT INTO death(seq, n, at, host, pid, nonce) VALUES(1, 1, 1, 'h', 1, 'n')").unwrap();
-        assert_eq!(crate::providers::sqlite::recover::deaths(&conn, 1).unwrap().len(), 1);
+        assert_eq!(processes::deaths(&conn, 1).unwrap().len(), 1);
+        // One of an older program announces nothing.
+        assert_eq!(processes::processes(&conn, "jobs.db".as_ref(), Timestamp::from_millis(1)).unwrap(), []);
     }
 
     #[test]

@@ -39,6 +39,7 @@
 //! taken first from then on. `GOWORKER_CASES=5000 cargo test` walks more; 48 walks are usual.
 
 mod accepting;
+mod announcing;
 mod cutting_off;
 mod deaths;
 mod durability;
@@ -202,6 +203,7 @@ async fn judge_cases(nature: Nature, open: &Arc<Open>, report: &mut Report) {
         settling::CASES,
         leases::CASES,
         deaths::CASES,
+        announcing::CASES,
         managing::CASES,
         pausing::CASES,
         progressing::CASES,
