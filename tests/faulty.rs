@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use goworker::{
-    AnyQueue, Batch, Change, Clock, Cursor, Delivery, Demand, Enqueued, Filter, Job, JobId, JobRecord, Output, Paused, Progressed,
-    Provider, ProviderError, Queue, QueueHandle, QueueStats, Renewal, Settled, Settlement, Setup, State, Token,
+    AnyQueue, Batch, Change, Clock, Cursor, Delivery, Demand, Enqueued, Filter, Job, JobId, JobRecord, Output, Paused, ProcessInfo,
+    ProcessRecord, Progressed, Provider, ProviderError, Queue, QueueHandle, QueueStats, Renewal, Settled, Settlement, Setup, State, Token,
 };
 
 /// What is wrong with a queue.
@@ -36,6 +36,8 @@ pub enum Fault {
     NoKeys,
     /// When it is opened again, crashes are counted from there.
     CrashesForgotten,
+    /// Deaths are noted without a look at who had the lease.
+    OneIdentity,
     /// A fetch waits for jobs instead of answering that there are none.
     FetchWaits,
     /// It tells what is paused, and hands it out all the same.
@@ -139,7 +141,11 @@ impl Faulty {
     }
 
     fn record(&self, record: JobRecord) -> JobRecord {
-        JobRecord { job: self.shown(&record.job), crashes: self.counted(&record.job.id, record.crashes), ..record }
+        let mut deaths = record.deaths;
+        if self.is(Fault::OneIdentity) {
+            deaths.iter_mut().for_each(|death| death.process.nonce = "always the same".to_owned());
+        }
+        JobRecord { job: self.shown(&record.job), crashes: self.counted(&record.job.id, record.crashes), deaths, ..record }
     }
 
     /// Who was handed out a job last, as far as that is to be believed.
@@ -356,6 +362,14 @@ impl Queue for Faulty {
     async fn stats(&self) -> Result<QueueStats, ProviderError> {
         let stats = self.inner().stats().await?;
         Ok(if self.is(Fault::PausesNothing) { QueueStats { paused: self.notes().paused.clone(), ..stats } } else { stats })
+    }
+
+    async fn announce(&self, info: &ProcessInfo) -> Result<(), ProviderError> {
+        self.inner().announce(info).await
+    }
+
+    async fn processes(&self) -> Result<Vec<ProcessRecord>, ProviderError> {
+        self.inner().processes().await
     }
 
     fn is_durable(&self) -> bool {

@@ -7,6 +7,7 @@ use futures::future::BoxFuture;
 
 use crate::job::{Job, JobId};
 use crate::outcome::WorkResult;
+use crate::process::{ProcessInfo, ProcessRecord};
 use crate::progress::Progressed;
 use crate::provider::{Batch, Cursor, Demand, Provider, ProviderError, Renewal, Settled, Setup, Token};
 use crate::queue::{Change, Enqueued, Filter, JobRecord, Queue, QueueStats};
@@ -164,6 +165,8 @@ pub(crate) trait DynQueue: DynProvider {
     fn pause_boxed<'a>(&'a self, job_type: Option<&'a str>) -> Answer<'a, ()>;
     fn resume_boxed<'a>(&'a self, job_type: Option<&'a str>) -> Answer<'a, ()>;
     fn stats_boxed(&self) -> Answer<'_, QueueStats>;
+    fn announce_boxed<'a>(&'a self, info: &'a ProcessInfo) -> Answer<'a, ()>;
+    fn processes_boxed(&self) -> Answer<'_, Vec<ProcessRecord>>;
     fn durable(&self) -> bool;
     fn into_provider(self: Arc<Self>) -> Arc<dyn DynProvider>;
 }
@@ -204,6 +207,12 @@ impl<Q: Queue> DynQueue for Q {
     }
     fn stats_boxed(&self) -> Answer<'_, QueueStats> {
         Box::pin(self.stats())
+    }
+    fn announce_boxed<'a>(&'a self, info: &'a ProcessInfo) -> Answer<'a, ()> {
+        Box::pin(self.announce(info))
+    }
+    fn processes_boxed(&self) -> Answer<'_, Vec<ProcessRecord>> {
+        Box::pin(self.processes())
     }
     fn durable(&self) -> bool {
         self.is_durable()
@@ -334,6 +343,14 @@ impl QueueHandle {
     /// See [`Queue::stats`].
     pub async fn stats(&self) -> Result<QueueStats, ProviderError> {
         self.0.stats_boxed().await
+    }
+    /// See [`Queue::announce`].
+    pub async fn announce(&self, info: &ProcessInfo) -> Result<(), ProviderError> {
+        self.0.announce_boxed(info).await
+    }
+    /// See [`Queue::processes`].
+    pub async fn processes(&self) -> Result<Vec<ProcessRecord>, ProviderError> {
+        self.0.processes_boxed().await
     }
     /// See [`Queue::is_durable`].
     pub fn is_durable(&self) -> bool {

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The modules of the library; each may import those before it only.
-const ORDER: [&str; 21] = [
+const ORDER: [&str; 22] = [
     "units",
     "clock",
     "job",
     "retry",
     "outcome",
     "provider",
+    "process",
     "progress",
     "queue",
     "worker",

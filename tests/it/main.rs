@@ -18,6 +18,7 @@ mod parts;
 mod pausing;
 mod pipelines;
 mod planted_faults;
+mod processes;
 mod redis_faults;
 mod redis_groups;
 mod redis_losses;

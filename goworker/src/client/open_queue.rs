@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::job::{Ids, Job, JobBuilder, JobId};
 use crate::outcome::{Cause, Failure, Output};
 use crate::plugin::QueueHandle;
+use crate::process::ProcessRecord;
 use crate::provider::ProviderError;
 use crate::queue::{Change, Enqueued, Filter, JobRecord, MAX_BULK, QueueStats, State};
 
@@ -184,6 +185,14 @@ impl OpenQueue {
     /// When the store cannot be read.
     pub async fn stats(&self) -> Result<QueueStats, ClientError> {
         self.handle.stats().await.map_err(self.store_error())
+    }
+
+    /// The processes that run jobs of the queue, in the order of their start; for an hour also those that are gone without a close.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn processes(&self) -> Result<Vec<ProcessRecord>, ClientError> {
+        self.handle.processes().await.map_err(self.store_error())
     }
 
     fn conflict(&self, ids: Vec<JobId>) -> ClientError {

@@ -4,6 +4,7 @@
 //! send, and nobody's code runs in it. One turn handles all that has happened, then asks for more, then waits.
 
 mod ask;
+mod beat;
 mod end;
 mod jobs;
 mod leases;
@@ -24,6 +25,7 @@ use tokio::time::Instant;
 use crate::clock::{Clock, Random};
 use crate::outcome::{FailureHandler, WorkResult};
 use crate::plugin::WorkerHandle;
+use crate::process::ProcessInfo;
 use crate::provider::{Batch, Delivery, Demand, ProviderError, Renewal, Settled, Token};
 use crate::queue::QueueStats;
 use crate::retry::RetryPolicy;
@@ -74,6 +76,7 @@ enum Answer {
     Settled { settled: Vec<Settled>, result: Result<Vec<usize>, ProviderError> },
     Renewed { tokens: Vec<Token>, asked: Instant, result: Result<Renewal, ProviderError> },
     Census { round: Option<u64>, result: Result<QueueStats, ProviderError> },
+    Announced { result: Result<(), ProviderError> },
     ProgressNoted { result: Result<(), ProviderError> },
 }
 
@@ -93,6 +96,8 @@ enum Timer {
     Resettle(usize),
     /// A delivery that its provider cannot schedule is to be tried again.
     Retry(usize, Token, Box<Delivery>),
+    /// A lane's queue is told that this process is there.
+    Beat(usize),
     /// Queues are looked through for jobs that nobody runs.
     Census,
     /// Queues that had work for others are asked again.
@@ -118,6 +123,8 @@ pub(super) struct Engine {
     lanes: Vec<Lane>,
     pools: Vec<Pool>,
     by_type: HashMap<Arc<str>, usize>,
+    /// What this process tells of itself.
+    info: Arc<ProcessInfo>,
     links: Vec<(String, watch::Receiver<LinkState>)>,
 
     running: HashMap<task::Id, Running>,
@@ -151,11 +158,13 @@ impl Engine {
         let by_type = pools.iter().enumerate().map(|(index, pool)| (Arc::clone(&pool.job_type), index)).collect();
         let tallies = vec![Tally::default(); lanes.len() * (pools.len() + 1)];
         let census = vec![None; lanes.len()];
+        let info = Arc::new(beat::info(&pools));
         Engine {
             rulebook,
             lanes,
             pools,
             by_type,
+            info,
             links,
             running: HashMap::new(),
             jobs: JoinSet::new(),
@@ -180,6 +189,7 @@ impl Engine {
     /// Runs until the end is asked for, or until nothing is left to do if that is what was wanted.
     pub(super) async fn run(mut self, mut stop: watch::Receiver<Phase>) -> Summary {
         self.fire(Timer::Census);
+        (0..self.lanes.len()).for_each(|lane| self.fire(Timer::Beat(lane)));
         loop {
             while self.turn() {}
             self.enter(*stop.borrow_and_update());
@@ -210,9 +220,6 @@ impl Engine {
             let Some(ended) = self.jobs.try_join_next_with_id() else { break };
             self.ended(ended);
             busy = true;
-        }
-        if before != self.running.len() {
-            tr("ended", before - self.running.len());
         }
         while let Some(answer) = self.calls.try_join_next_with_id() {
             self.answered(answer);
@@ -250,6 +257,7 @@ impl Engine {
             Ok((_, Answer::Settled { settled, result })) => self.settled(lane, settled, result),
             Ok((_, Answer::Renewed { tokens, asked, result })) => self.renewed(lane, &tokens, asked, result),
             Ok((_, Answer::Census { round, result })) => self.counted(lane, round, result),
+            Ok((_, Answer::Announced { result })) => self.announced(lane, result),
             Ok((_, Answer::ProgressNoted { result })) => self.progress_noted(lane, result),
             Err(error) if error.is_panic() => {
                 // It has taken its slots and settlements with it; its leases bring the jobs back after a restart.
@@ -289,6 +297,7 @@ impl Engine {
                 self.lanes[lane].resting -= 1;
                 self.place(lane, token, *delivery);
             }
+            Timer::Beat(lane) => self.beat(lane),
             Timer::Census => {
                 self.take_census(None);
                 self.set_timer(CENSUS, Timer::Census);

@@ -1,6 +1,6 @@
-//! What people ask for by hand: cancel, retry, delete.
+//! What people ask for by hand: cancel, retry, delete; and what the process tells of itself.
 
-use goworker::{Change, JobId, State, Timestamp};
+use goworker::{Change, JobId, ProcessInfo, State, Timestamp};
 
 use super::entry::Place;
 use super::store::Store;
@@ -49,5 +49,14 @@ impl Store {
         }
         self.forget(key);
         Change::Changed
+    }
+
+    pub(super) fn announce(&mut self, info: &ProcessInfo, now: Timestamp) {
+        let since = self.announced.as_ref().map_or(now, |(_, since, _)| *since);
+        self.announced = Some((info.clone(), since, now));
+    }
+
+    pub(super) fn withdraw(&mut self) {
+        self.announced = None;
     }
 }

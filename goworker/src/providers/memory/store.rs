@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use goworker::{
-    Batch, Cursor, Delivery, Demand, Enqueued, Job, JobId, Keep, Lease, MAX_BULK, Progressed, ProviderError, Renewal, Settled, Settlement,
-    State, Timestamp, Token,
+    Batch, Cursor, Death, Delivery, Demand, Enqueued, Job, JobId, Keep, Lease, MAX_BULK, Process, ProcessInfo, Progressed, ProviderError,
+    Renewal, Settled, Settlement, State, Timestamp, Token,
 };
 use slab::Slab;
 use tokio::sync::oneshot;
@@ -21,6 +21,10 @@ use super::unique::Keys;
 /// All jobs of a queue.
 #[derive(Debug)]
 pub(super) struct Store {
+    /// Who holds the leases: nobody else can.
+    pub(super) process: Process,
+    /// What it told of itself, when first and when last.
+    pub(super) announced: Option<(ProcessInfo, Timestamp, Timestamp)>,
     lease: Duration,
     pub(super) ids: HashMap<JobId, Key>,
     pub(super) entries: Slab<Entry>,
@@ -40,8 +44,10 @@ pub(super) struct Store {
 }
 
 impl Store {
-    pub(super) fn new(lease: Duration, keep: Keep) -> Self {
+    pub(super) fn new(process: Process, lease: Duration, keep: Keep) -> Self {
         Store {
+            process,
+            announced: None,
             lease,
             ids: HashMap::new(),
             entries: Slab::new(),
@@ -63,7 +69,7 @@ impl Store {
     pub(super) fn advance(&mut self, now: Timestamp) {
         while let Some(lost) = self.leases.take_lost(now) {
             for key in lost {
-                self.entries[key].past().crashes += 1;
+                self.entries[key].crashed(Death { at: now, process: self.process.clone() });
                 self.put_back(key, now);
             }
         }

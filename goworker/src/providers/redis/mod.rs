@@ -25,8 +25,8 @@ use std::time::Duration;
 
 use anyhow::bail;
 use goworker::{
-    Batch, Change, Cursor, Demand, Enqueued, Filter, Job, JobId, JobRecord, MAX_BULK, Progressed, Provider, ProviderError, Queue,
-    QueueStats, Renewal, Settled, Setup, Token, provider,
+    Batch, Change, Cursor, Demand, Enqueued, Filter, Job, JobId, JobRecord, MAX_BULK, Process, ProcessInfo, ProcessRecord, Progressed,
+    Provider, ProviderError, Queue, QueueStats, Renewal, Settled, Setup, Token, provider,
 };
 
 use self::calls::Calls;
@@ -72,7 +72,7 @@ impl Provider for Redis {
         let queue = self.queue.as_ref().map_or_else(|| setup.name.clone(), KeyPart::to_string);
         let namespace = self.namespace.as_ref().map_or_else(|| "goworker".to_owned(), KeyPart::to_string);
         let prefix = format!("{{{namespace}:{queue}}}:");
-        let owner = format!("{}:{}:{:016x}", host(), std::process::id(), setup.random.bits() & u128::from(u64::MAX));
+        let owner = Process::new(&setup.random).to_string();
         let server = Server::new(Route::new(&self.url, self.ca.as_deref())?, self.url.to_string());
         let calls = Arc::new(Calls::new(server, prefix, setup.keep, owner.clone()));
         let mut layout = redis::cmd("GET");
@@ -201,6 +201,15 @@ impl Queue for Redis {
         decode::stats(&flat, oldest, &paused).map_err(ProviderError::Failed)
     }
 
+    async fn announce(&self, info: &ProcessInfo) -> Result<(), ProviderError> {
+        self.open()?.announce(info).await
+    }
+
+    async fn processes(&self) -> Result<Vec<ProcessRecord>, ProviderError> {
+        let call = self.open()?.calls.read(&script::PROCESSES);
+        decode::processes(call.answer().await?).map_err(ProviderError::Failed)
+    }
+
     fn is_durable(&self) -> bool {
         true
     }
@@ -252,9 +261,4 @@ impl Redis {
         }
         Ok(changes)
     }
-}
-
-/// This machine, as others know it.
-fn host() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

@@ -3,7 +3,9 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use goworker::{Batch, Cause, Demand, Failure, Ids, Job, Lease, ProviderError, Renewal, Settled, Settlement, Setup, Token};
+use goworker::{
+    Batch, Cause, Demand, Failure, Ids, Job, Lease, ProcessInfo, ProcessRecord, ProviderError, Renewal, Settled, Settlement, Setup, Token,
+};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::bell::Bell;
@@ -126,7 +128,14 @@ impl Open {
         Ok(Renewal { lost: lost.into_iter().map(Token).collect(), cancelled })
     }
 
-    /// Gives back what this process holds; how many jobs that is.
+    /// Tells the others that this process is there.
+    pub(super) async fn announce(&self, info: &ProcessInfo) -> Result<(), ProviderError> {
+        let mut call = self.calls.read(&script::ANNOUNCE);
+        call.cmd.arg(&self.owner).arg(serde_json::to_string(info).map_err(ProviderError::failed)?).arg(millis(ProcessRecord::LISTED));
+        call.answer().await
+    }
+
+    /// Gives back what this process holds, and takes its leave; how many jobs that is.
     pub(super) async fn release(&self) -> Result<u64, ProviderError> {
         let mut call = self.calls.write(&script::RELEASE);
         call.cmd.arg(&self.owner);

@@ -35,6 +35,8 @@ pub(super) static PAUSE: Made = LazyLock::new(|| made(&[BEYOND_MEMORY, PLACES, C
 pub(super) static RELEASE: Made = LazyLock::new(|| made(&[BEYOND_MEMORY, PLACES, BATCHES, CALL, include_str!("scripts/release.lua")]));
 
 // Those that may be repeated as they are.
+pub(super) static ANNOUNCE: Made = LazyLock::new(|| made(&[BEYOND_MEMORY, PLACES, include_str!("scripts/announce.lua")]));
+pub(super) static PROCESSES: Made = LazyLock::new(|| made(&[PLACES, include_str!("scripts/processes.lua")]));
 pub(super) static RENEW: Made = LazyLock::new(|| made(&[&TIME.join("\n"), include_str!("scripts/renew.lua")]));
 pub(super) static PROGRESS: Made = LazyLock::new(|| made(&[PLACES, BATCHES, include_str!("scripts/progress.lua")]));
 pub(super) static LOOK: Made = LazyLock::new(|| made(&[&TIME.join("\n"), include_str!("scripts/look.lua")]));

@@ -1,6 +1,7 @@
 -- What time alone brings about: leases end, jobs become due or expire, old ones go. In steps, so that no call takes long.
 
 local SHARE = 500 -- the most jobs of each kind in one call
+local DEATHS = 20 -- how many deaths are kept of a job
 
 local function lose_leases()
   local moved = 0
@@ -15,6 +16,8 @@ local function lose_leases()
         local job = load(id)
         if job then
           job.past.crashes = job.past.crashes + 1
+          call('RPUSH', prefix .. 'died:' .. id, int(now) .. ' ' .. batch.owner)
+          call('LTRIM', prefix .. 'died:' .. id, -DEATHS, -1)
           remember(job)
           put_back(job)
           moved = moved + 1
@@ -61,7 +64,7 @@ local function forget(ids)
   if call('EXISTS', prefix .. 'past', prefix .. 'output', prefix .. 'failure', prefix .. 'keys') > 0 then
     for index, text in pairs(call('HMGET', prefix .. 'past', unpack(ids))) do
       if text then
-        call('DEL', prefix .. 'attempts:' .. ids[index])
+        call('DEL', prefix .. 'attempts:' .. ids[index], prefix .. 'died:' .. ids[index])
       end
     end
     forget_keys(ids)

@@ -1,7 +1,9 @@
--- Gives back all that an owner holds, and counts nothing. Own arguments: owner.
+-- Gives back all that an owner holds, and counts nothing; the owner is listed no more. Own arguments: owner.
 if answered then
   return 0
 end
+call('HDEL', prefix .. 'processes', ARGV[OWN])
+call('ZREM', prefix .. 'seen', ARGV[OWN])
 local released, anything = 0, false
 for _, batch in ipairs(all_batches()) do
   anything = true

@@ -6,7 +6,8 @@
 //!     └──── retry ─────┴── lease lost ───┘
 //! ```
 
-use std::collections::BTreeSet;
+mod stats;
+
 use std::fmt;
 use std::future::Future;
 use std::str::FromStr;
@@ -18,12 +19,18 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::job::{Job, JobId};
 use crate::outcome::{Attempt, Failure, Output};
+use crate::process::{Death, ProcessInfo, ProcessRecord};
 use crate::progress::{Progress, Progressed};
 use crate::provider::{Cursor, Provider, ProviderError};
+
+pub use self::stats::{Count, Paused, QueueStats};
 
 /// The most jobs that one [`Queue::enqueue`] takes. A call is one atomic step, and a long step would keep leases
 /// from being renewed; more jobs go in several calls.
 pub const MAX_BULK: usize = 1_000;
+
+/// The most [deaths](JobRecord::deaths) that are kept of a job: the last ones.
+pub const MAX_DEATHS: usize = 20;
 
 /// A provider that stores jobs. A struct becomes one by `#[provider(queue)]`.
 ///
@@ -63,7 +70,7 @@ pub trait Queue: Provider {
     /// When the store cannot be read.
     fn list(&self, filter: &Filter) -> impl Future<Output = Result<Vec<JobRecord>, ProviderError>> + Send;
 
-    /// One job with all its attempts.
+    /// One job with all its attempts, and the processes that died on it.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -141,6 +148,22 @@ pub trait Queue: Provider {
     /// # Errors
     /// When the store cannot be read.
     fn stats(&self) -> impl Future<Output = Result<QueueStats, ProviderError>> + Send;
+
+    /// Notes that this process runs jobs of the queue, and what it tells of itself; what it told before is replaced. It is noted
+    /// until the queue is [closed](Provider::close), and need not survive the process.
+    ///
+    /// A manager calls it when it starts, and then once a [`BEAT`](crate::BEAT).
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn announce(&self, info: &ProcessInfo) -> impl Future<Output = Result<(), ProviderError>> + Send;
+
+    /// The processes that have announced themselves, in the order of their start, and whether they are
+    /// [gone](ProcessRecord::gone) without a close. Those that were not [seen for long](ProcessRecord::LISTED) are left out.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn processes(&self) -> impl Future<Output = Result<Vec<ProcessRecord>, ProviderError>> + Send;
 
     /// Whether jobs outlive the process. Then several processes may have the store open at once.
     fn is_durable(&self) -> bool;
@@ -267,6 +290,9 @@ pub struct JobRecord {
     pub failure: Option<Failure>,
     /// Its failed attempts; filled by [`Queue::get`] only.
     pub attempts: Vec<Attempt>,
+    /// The processes that died on it, or lost its lease, in order; the last [`MAX_DEATHS`]. A retry by hand does not forget
+    /// them. Filled by [`Queue::get`] only.
+    pub deaths: Vec<Death>,
 }
 
 /// What became of a wish to cancel, retry or delete a job.
@@ -282,70 +308,4 @@ pub enum Change {
     Held(JobId),
     /// There is no such job.
     Absent,
-}
-
-/// How many jobs a queue has, of each type in each state.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct QueueStats {
-    /// Only the combinations that occur, in order.
-    pub counts: Vec<Count>,
-    /// When the oldest ready job became ready.
-    pub oldest_ready: Option<Timestamp>,
-    /// What is not handed out for now.
-    pub paused: Paused,
-}
-
-/// What of a queue is paused. Jobs of a type are, if the type is or the whole queue is.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Paused {
-    /// The whole queue.
-    pub queue: bool,
-    /// Types that are paused by themselves.
-    pub types: BTreeSet<String>,
-}
-
-impl Paused {
-    /// Whether jobs of this type are not handed out.
-    pub fn holds(&self, job_type: &str) -> bool {
-        self.queue || self.types.contains(job_type)
-    }
-
-    /// Whether these jobs wait because of it. Those that run go on.
-    pub fn keeps_back(&self, count: &Count) -> bool {
-        matches!(count.state, State::Scheduled | State::Ready) && self.holds(&count.job_type)
-    }
-
-    /// Whether nothing is paused.
-    pub fn is_empty(&self) -> bool {
-        !self.queue && self.types.is_empty()
-    }
-
-    /// Notes a pause of this type, or of the whole queue.
-    pub fn pause(&mut self, job_type: Option<&str>) {
-        match job_type {
-            Some(job_type) => _ = self.types.insert(job_type.to_owned()),
-            None => self.queue = true,
-        }
-    }
-
-    /// Notes the end of such a pause.
-    pub fn resume(&mut self, job_type: Option<&str>) {
-        match job_type {
-            Some(job_type) => _ = self.types.remove(job_type),
-            None => self.queue = false,
-        }
-    }
-}
-
-/// So many jobs of a type are in a state.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Count {
-    /// The type.
-    pub job_type: String,
-    /// The state.
-    pub state: State,
-    /// For `scheduled` jobs: whether they wait for another attempt, not for a time their producer chose.
-    pub retrying: bool,
-    /// How many.
-    pub jobs: u64,
 }
