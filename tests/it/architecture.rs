@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The modules of the library; each may import those before it only.
-const ORDER: [&str; 21] = [
+const ORDER: [&str; 22] = [
     "units",
     "clock",
     "job",
@@ -12,6 +12,7 @@ const ORDER: [&str; 21] = [
     "outcome",
     "provider",
     "progress",
+    "spill",
     "queue",
     "worker",
     "function",

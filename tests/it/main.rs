@@ -24,6 +24,7 @@ mod redis_losses;
 mod redis_queue;
 mod redis_servers;
 mod tcp_proxy;
+mod spilling;
 mod unique;
 
 /// goworker with the tests' own workers.

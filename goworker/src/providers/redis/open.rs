@@ -8,6 +8,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::bell::Bell;
 use super::calls::Calls;
+use super::spill::{Spill, Spilling};
 use super::{decode, encode, incoming, script};
 
 /// A queue in use.
@@ -21,12 +22,14 @@ pub(super) struct Open {
     /// A list of the user's that is taken over, and the task that waits for what comes in it.
     list: Option<String>,
     watch: OnceLock<AbortOnDropHandle<()>>,
+    pub(super) spilling: Option<Spilling>,
 }
 
 impl Open {
-    pub(super) fn new(calls: Arc<Calls>, owner: String, list: Option<String>, setup: &Setup) -> Self {
+    pub(super) fn new(calls: Arc<Calls>, owner: String, list: Option<String>, spill: Option<&Spill>, setup: &Setup) -> Self {
         let bell = Bell::new(Arc::clone(&calls), &owner);
-        Open { calls, bell, owner, lease: setup.lease, ids: setup.ids(), list, watch: OnceLock::new() }
+        let spilling = spill.map(|spill| Spilling::new(spill, Arc::clone(&calls), setup.ids()));
+        Open { spilling, calls, bell, owner, lease: setup.lease, ids: setup.ids(), list, watch: OnceLock::new() }
     }
 
     pub(super) async fn fetch(&self, demand: &Demand) -> Result<Batch, ProviderError> {
