@@ -23,8 +23,9 @@ mod redis_groups;
 mod redis_losses;
 mod redis_queue;
 mod redis_servers;
-mod tcp_proxy;
 mod spilling;
+mod spilling_queue;
+mod tcp_proxy;
 mod unique;
 
 /// goworker with the tests' own workers.

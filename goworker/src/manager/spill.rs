@@ -174,7 +174,8 @@ impl Spill {
 /// Whether the move was accepted by a store whose cursor stands there.
 fn is_accepted(cursor: Option<&str>, open: &Move) -> Result<bool, ProviderError> {
     let Some(at) = cursor else { return Ok(false) };
-    let last: u64 = at.parse().map_err(|_| ProviderError::Failed(anyhow::anyhow!("the cursor of a spill stands at `{at}`, which is no token")))?;
+    let last: u64 =
+        at.parse().map_err(|_| ProviderError::Failed(anyhow::anyhow!("the cursor of a spill stands at `{at}`, which is no token")))?;
     Ok(last >= open.token.0)
 }
 

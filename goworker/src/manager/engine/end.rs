@@ -125,7 +125,8 @@ impl Engine {
                 self.timer_number += 1;
                 let round = self.timer_number;
                 let missing = self.take_census(Some(round));
-                self.idle = if missing == 0 { IdleCheck::Idle } else { IdleCheck::Asking { round, missing, idle: true, carried: self.carried() } };
+                self.idle =
+                    if missing == 0 { IdleCheck::Idle } else { IdleCheck::Asking { round, missing, idle: true, carried: self.carried() } };
             }
             IdleCheck::Asking { .. } | IdleCheck::Others | IdleCheck::Idle => {}
         }

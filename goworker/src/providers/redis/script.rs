@@ -24,7 +24,8 @@ fn made(parts: &[&str]) -> Script {
 const TIME: [&str; 6] = [BEYOND_MEMORY, PLACES, MOVING, FIND, UNIQUE, ADVANCE];
 
 // Those that write: they have `CALL`, and may be repeated.
-pub(super) static ENQUEUE: Made = LazyLock::new(|| made(&[PLACES, MOVING, FIND, UNIQUE, CALL, ACCEPT, include_str!("scripts/enqueue.lua")]));
+pub(super) static ENQUEUE: Made =
+    LazyLock::new(|| made(&[PLACES, MOVING, FIND, UNIQUE, CALL, ACCEPT, include_str!("scripts/enqueue.lua")]));
 pub(super) static FETCH: Made = LazyLock::new(|| made(&[&TIME.join("\n"), CALL, include_str!("scripts/fetch.lua")]));
 pub(super) static SETTLE: Made = LazyLock::new(|| made(&[&TIME.join("\n"), CALL, ACCEPT, include_str!("scripts/settle.lua")]));
 pub(super) static CHANGE: Made = LazyLock::new(|| made(&[&TIME.join("\n"), CALL, include_str!("scripts/change.lua")]));

@@ -25,7 +25,7 @@ pub(crate) struct Spill {
 /// How many jobs move at once. The target accepts them in one step.
 const MOST: usize = goworker::MAX_BULK;
 /// How many bytes of jobs, about. They are in the memory of the process, and on their way in the server's.
-const MOST_BYTES: usize = 8 << 20;
+const MOST_BYTES: u64 = 8 << 20;
 
 /// A queue that spills.
 #[derive(Debug)]
@@ -46,10 +46,11 @@ impl Spilling {
 
     pub(super) async fn take_move(&self, target: &str, types: &[Arc<str>]) -> Result<Option<Move>, ProviderError> {
         let used = self.used_memory().await?;
-        let short = is_short(used, self.above, self.is_short.load(Ordering::Relaxed));
+        let excess = excess(used, self.above, self.is_short.load(Ordering::Relaxed));
+        let short = excess > 0;
         self.is_short.store(short, Ordering::Relaxed);
         let mut call = self.calls.read(&script::TAKE_MOVE);
-        call.cmd.arg(target).arg(self.ids.next().as_str()).arg(u8::from(short)).arg(MOST).arg(MOST_BYTES);
+        call.cmd.arg(target).arg(self.ids.next().as_str()).arg(u8::from(short)).arg(MOST).arg(excess.min(MOST_BYTES));
         for job_type in types {
             call.cmd.arg(&**job_type);
         }
@@ -103,10 +104,11 @@ fn used_memory(info: &str) -> Option<u64> {
     info.lines().find_map(|line| line.strip_prefix("used_memory:"))?.trim().parse().ok()
 }
 
-/// Whether jobs are to move. Once they do, they go on until memory is a little below the bound, so that a move is not one of a few jobs,
-/// again and again.
-fn is_short(used: u64, above: u64, was_short: bool) -> bool {
-    used > if was_short { above - above / 20 } else { above }
+/// How many bytes are to move, if any. Once jobs move, they go on until memory is a little below the bound, so that a move is not one of
+/// a few jobs, again and again.
+fn excess(used: u64, above: u64, was_short: bool) -> u64 {
+    let enough = above - above / 20;
+    if used > above || was_short { used.saturating_sub(enough) } else { 0 }
 }
 
 #[cfg(test)]
@@ -115,11 +117,12 @@ mod tests {
 
     #[test]
     fn jobs_move_above_the_bound_until_memory_is_a_little_below_it() {
-        assert!(!is_short(1_000, 1_000, false), "at the bound nothing begins");
-        assert!(is_short(1_001, 1_000, false));
-        assert!(is_short(960, 1_000, true), "what has begun goes on");
-        assert!(!is_short(950, 1_000, true));
-        assert!(!is_short(960, 1_000, false), "and does not begin again at once");
+        assert_eq!(excess(1_000, 1_000, false), 0, "at the bound nothing begins");
+        assert_eq!(excess(1_001, 1_000, false), 51);
+        assert_eq!(excess(960, 1_000, true), 10, "what has begun goes on");
+        assert_eq!(excess(950, 1_000, true), 0);
+        assert_eq!(excess(960, 1_000, false), 0, "and does not begin again at once");
+        assert_eq!(excess(0, 0, true), 0);
     }
 
     #[test]
