@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use goworker::Client;
 use goworker_tests::daemon::{Sandbox, wait_until};
 use goworker_tests::redis_server::RedisServer;
 use serde_json::{Value, json};
@@ -146,4 +147,73 @@ fn two_processes_of_one_machine_spill_to_one_store() {
     }
     assert_once(&sandbox, 4_000);
     assert!(states(&sandbox, "local")["done"] >= 3_000);
+}
+
+#[tokio::test]
+async fn who_waits_for_a_job_that_moves_hears_of_its_end() {
+    let server = RedisServer::start();
+    let sandbox = Sandbox::new(BINARY);
+    sandbox.write("jobs.ron", &config(&server.url(), "local.db", 1, 1).replace("3MiB", "1KiB"));
+    enqueue(&sandbox, &jobs(0, 3));
+    let client = Client::open(sandbox.path("jobs.ron")).await.unwrap();
+    let last = "job-00002".parse().unwrap();
+    let wait = client.queue("jobs").unwrap().wait(&last, Duration::from_secs(30));
+    let daemon = sandbox.start(["run", "jobs.ron", "--log-level", "warn"]);
+    assert_eq!(wait.await.unwrap().json(), Some(daemon.pid().to_string().as_str()));
+    assert!(states(&sandbox, "local")["done"] >= 1);
+}
+
+#[test]
+fn a_queue_under_two_names_does_not_spill_into_itself() {
+    let server = RedisServer::start();
+    let sandbox = Sandbox::new(BINARY);
+    let local = r#"sqlite(path: "local.db", keep: (done: (count: 1000000)))"#;
+    let same = format!(r#"redis(url: "{}", queue: "jobs")"#, server.url());
+    sandbox.write("jobs.ron", &config(&server.url(), "local.db", 1, 1).replace("3MiB", "1KiB").replace(local, &same));
+    enqueue(&sandbox, &jobs(0, 10));
+    let mut daemon = sandbox.start(["run", "jobs.ron", "--log-level", "warn"]);
+    wait_until("it tells", Duration::from_secs(20), || daemon.talk().contains("`jobs` and `local` are one and the same queue"));
+    wait_until("all are done", Duration::from_secs(20), || runs(&sandbox).values().filter(|(_, ended)| *ended == 1).count() == 10);
+    daemon.signal("TERM");
+    daemon.wait(Duration::from_secs(10));
+    assert_once(&sandbox, 10);
+}
+
+#[test]
+fn a_job_whose_id_another_one_has_in_the_target_runs_from_redis() {
+    let server = RedisServer::start();
+    let sandbox = Sandbox::new(BINARY);
+    sandbox.write("jobs.ron", &config(&server.url(), "local.db", 1, 1).replace("3MiB", "1KiB"));
+    let other = r#"{"id":"job-00005","type":"ledger","name":"other"}"#;
+    assert!(sandbox.run_with_input(["enqueue", "jobs.ron", "--into", "local", "--file", "-"], other).status.success());
+    enqueue(&sandbox, &jobs(0, 10));
+    let output = sandbox.run(["run", "jobs.ron", "--until-idle"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("job `job-00005` stays: `local` has another with its id"), "{}", text(&output.stderr));
+    assert_eq!(runs(&sandbox)["job-00005"], (2, 2), "both of them");
+    assert_eq!(runs(&sandbox).len(), 10);
+}
+
+#[test]
+fn check_tells_where_jobs_cannot_move() {
+    let sandbox = Sandbox::new(BINARY);
+    let config = r#"(
+    providers: {
+        "a": redis(url: "redis://host", spill: (above: "2GiB", into: "locall")),
+        "b": redis(url: "redis://host", spill: (above: "2GiB", into: "b")),
+        "c": redis(url: "redis://host", spill: (above: "2GiB", into: "scratch")),
+        "d": redis(url: "redis://host", spill: (above: "2GiB", into: "a")),
+        "e": redis(url: "redis://host", spill: (above: "2GiB", into: "inbox")),
+        "f": redis(url: "redis://host", spill: (above: 2, to: "local")),
+        "g": sqlite(path: "g.db", spill: (above: "2GiB", into: "local")),
+        "scratch": memory(),
+        "local": sqlite(path: "local.db"),
+        "inbox": folder(path: "inbox", into: "local"),
+    },
+    workers: { "work": file(path: "work.jsonl") },
+)"#;
+    sandbox.write("jobs.ron", config);
+    let output = sandbox.run(["check", "jobs.ron"]);
+    assert_eq!(output.status.code(), Some(78));
+    insta::assert_snapshot!(text(&output.stderr));
 }

@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
 use tokio::task::JoinSet;
 
 use crate::client::{Client, ClientError, OpenQueue};
@@ -216,6 +216,7 @@ impl Manager {
             types: self.pools.iter().map(|pool| Arc::clone(&pool.job_type)).collect(),
             ids: self.ids(),
             random: self.rulebook.random.clone(),
+            known_target: OnceCell::new(),
         })
     }
 

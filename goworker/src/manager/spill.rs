@@ -12,7 +12,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
 
 use crate::clock::Random;
 use crate::job::{Ids, JobId};
@@ -29,7 +29,7 @@ use super::stop::Phase;
 /// How often it is looked whether there is room.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// The cursor by which a store is known. It never moves.
+/// The cursor by which a store is known, the source's too. It never moves.
 const IDENTITY: &str = "identity";
 
 pub(super) struct Spill {
@@ -41,6 +41,8 @@ pub(super) struct Spill {
     pub(super) types: Vec<Arc<str>>,
     pub(super) ids: Ids,
     pub(super) random: Random,
+    /// The name of the target's store, once it is known.
+    pub(super) known_target: OnceCell<String>,
 }
 
 /// From the first move to the moment when there is nothing more to move.
@@ -88,13 +90,13 @@ impl Spill {
 
     /// Makes one move, or finishes one; answers how many jobs are in the target by that. `None` if there was none to make.
     async fn move_some(&self, state: &watch::Sender<LinkState>) -> Result<Option<u64>, ProviderError> {
-        let target = self.target_identity().await?;
-        let Some(open) = self.source.take_move(&target, &self.types).await? else { return Ok(None) };
+        let target = self.known_target.get_or_try_init(|| self.target_identity()).await?;
+        let Some(open) = self.source.take_move(target, &self.types).await? else { return Ok(None) };
         state.send_modify(|state| state.idle = false);
         let moved = self.accept(&open).await?;
         let mut cancelled = Vec::new();
         loop {
-            let asked = self.source.end_move(&target, open.token, &moved, &cancelled).await?;
+            let asked = self.source.end_move(target, open.token, &moved, &cancelled).await?;
             if asked.is_empty() {
                 return Ok(Some(moved.len() as u64));
             }
@@ -105,15 +107,23 @@ impl Spill {
 
     /// Names the store of the target, for ever and like no other.
     async fn target_identity(&self) -> Result<String, ProviderError> {
-        if let Some(known) = self.target.cursor(IDENTITY).await? {
-            return Ok(known);
+        let target = match self.target.cursor(IDENTITY).await? {
+            Some(known) => known,
+            None => {
+                let new = Cursor { name: IDENTITY.to_owned(), from: None, to: self.ids.next().to_string() };
+                match self.target.enqueue(&[], Some(&new)).await {
+                    Ok(_) => new.to,
+                    Err(ProviderError::CursorMoved { at: Some(known), .. }) => known,
+                    Err(error) => return Err(error),
+                }
+            }
+        };
+        // Two entries may lead to one store, and it would take its own jobs for others that it has already.
+        if self.source.cursor(IDENTITY).await?.as_ref() == Some(&target) {
+            let message = format!("`{}` and `{}` are one and the same queue", self.name, self.target_name);
+            return Err(ProviderError::Unsupported(message));
         }
-        let new = Cursor { name: IDENTITY.to_owned(), from: None, to: self.ids.next().to_string() };
-        match self.target.enqueue(&[], Some(&new)).await {
-            Ok(_) => Ok(new.to),
-            Err(ProviderError::CursorMoved { at: Some(known), .. }) => Ok(known),
-            Err(error) => Err(error),
-        }
+        Ok(target)
     }
 
     /// Sees to it that the target has accepted the jobs, once; answers which of them it has.

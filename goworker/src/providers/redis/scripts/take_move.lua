@@ -115,7 +115,7 @@ if not move and may_begin then
   take_waiting()
   if #ids > 0 then
     move = { next_token(), ids }
-    call('SETNX', prefix .. 'identity', ARGV[OWN + 1])
+    call('HSETNX', prefix .. 'cursor', 'identity', ARGV[OWN + 1])
     call('HSET', prefix .. 'moving', target, cmsgpack.pack(move))
   end
   write_down()
@@ -123,4 +123,4 @@ end
 if not move then
   return { '0', '', {} }
 end
-return { move[1], call('GET', prefix .. 'identity') or '', call('HMGET', prefix .. 'jobs', unpack(move[2])) }
+return { move[1], call('HGET', prefix .. 'cursor', 'identity') or '', call('HMGET', prefix .. 'jobs', unpack(move[2])) }
