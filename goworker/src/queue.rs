@@ -313,7 +313,7 @@ pub struct JobRecord {
 pub enum Change {
     /// It is so now.
     Changed,
-    /// It runs: whoever runs it is told.
+    /// It runs, or is on its way to another store: whoever has it is told.
     Requested,
     /// Its state does not allow it.
     Refused(State),

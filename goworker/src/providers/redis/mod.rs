@@ -58,8 +58,8 @@ pub(super) struct Redis {
     /// What the keys of all queues begin with; `goworker` if left out.
     #[config(example = "goworker")]
     namespace: Option<KeyPart>,
-    /// When the server is short of memory, waiting jobs move to another queue that keeps them on disk:
-    /// `(above: "2GiB", into: "local")`. They run where that queue is.
+    /// When the server is short of memory, waiting jobs move to another queue, which keeps them on disk, and run from
+    /// there.
     spill: Option<Spill>,
     #[state]
     open: Option<Open>,
