@@ -119,7 +119,7 @@ fn two_machines_spill_to_stores_of_their_own_and_a_move_waits_for_its_own_machin
     let mut running = other.start(["run", "jobs.ron", "--log-level", "warn"]);
     wait_until("all that it can have is done", Duration::from_secs(60), || {
         let left = states(&one, "jobs");
-        left.get("running").is_none() && left.get("ready") == Some(&1_000)
+        !left.contains_key("running") && left.get("ready") == Some(&1_000)
     });
     running.signal("TERM");
     running.wait(Duration::from_secs(10));

@@ -58,8 +58,7 @@ pub(super) struct Redis {
     /// What the keys of all queues begin with; `goworker` if left out.
     #[config(example = "goworker")]
     namespace: Option<KeyPart>,
-    /// When the server is short of memory, waiting jobs move to another queue, which keeps them on disk, and run from
-    /// there.
+    /// When the server is short of memory, waiting jobs move to another stored queue, and run there.
     spill: Option<Spill>,
     #[state]
     open: Option<Open>,

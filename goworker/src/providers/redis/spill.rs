@@ -17,7 +17,6 @@ use super::{decode, script};
 #[serde(deny_unknown_fields)]
 pub(crate) struct Spill {
     /// They move while the server uses more memory than this (`used_memory`), such as `"2GiB"`, until it uses a twentieth less.
-    #[schemars(extend("examples" = ["2GiB"]))]
     above: Size,
     /// The queue that they move to.
     #[schemars(extend("examples" = ["local"]))]

@@ -5,9 +5,9 @@
 
 local target, may_begin = ARGV[OWN], ARGV[OWN + 2] == '1'
 local most, most_bytes = tonumber(ARGV[OWN + 3]), tonumber(ARGV[OWN + 4])
-local PAGE, LOOKED_AT = 200, 5000 -- in places where not all jobs may move
+local PAGE, LOOKED_AT = 200, 5000 -- in places where not all jobs may move: jobs at once, and in all
 
-local ids, bytes = {}, 0
+local ids, bytes, looked_at = {}, 0, 0
 
 local function is_full()
   return #ids >= most or bytes >= most_bytes
@@ -46,8 +46,9 @@ end
 -- The last of a sorted set. Jobs with a past stay, because another store would not know it, and so do those with a key, which is held here.
 local function take_ordered(key, state, wanted)
   local found, first, from = {}, #ids + 1, 0
-  while not is_full() and from < LOOKED_AT do
+  while not is_full() and looked_at < LOOKED_AT do
     local page = call('ZREVRANGE', key, from, from + PAGE - 1)
+    looked_at = looked_at + #page
     for _, of in ipairs(page) do
       local id = id_in(of)
       local stays = call('HEXISTS', prefix .. 'past', id) == 1 or call('HEXISTS', prefix .. 'keys', id) == 1
