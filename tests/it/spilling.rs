@@ -217,3 +217,44 @@ fn check_tells_where_jobs_cannot_move() {
     assert_eq!(output.status.code(), Some(78));
     insta::assert_snapshot!(text(&output.stderr));
 }
+
+#[test]
+fn a_target_that_is_away_keeps_a_move_waiting_and_loses_nothing() {
+    let server = RedisServer::start();
+    let mut target = RedisServer::options().append_only().start();
+    let sandbox = Sandbox::new(BINARY);
+    let local = r#"sqlite(path: "local.db", keep: (done: (count: 1000000)))"#;
+    let elsewhere = format!(r#"redis(url: "{}", keep: (done: (count: 1000000)))"#, target.url());
+    sandbox.write("jobs.ron", &config(&server.url(), "local.db", 1, 4).replace(local, &elsewhere));
+    let mut daemon = sandbox.start(["run", "jobs.ron", "--log-level", "warn"]);
+    wait_until("it has made itself known", Duration::from_secs(20), || target.cli(&["HLEN", "{goworker:local}:cursor"]) == "1");
+    target.kill();
+    sandbox.write("source.ron", &sandbox.read("jobs.ron").replace(&elsewhere, local));
+    let lines: String = jobs(0, 3_000).iter().map(|job| format!("{job}\n")).collect();
+    assert!(sandbox.run_with_input(["enqueue", "source.ron", "--into", "jobs", "--file", "-"], &lines).status.success());
+    wait_until("it tells", Duration::from_secs(30), || daemon.talk().contains("jobs cannot move to `local`, again in"));
+    assert_eq!(server.cli(&["HLEN", "{goworker:jobs}:moving"]), "1");
+    target.restart();
+    wait_until("all are done", Duration::from_secs(60), || runs(&sandbox).values().filter(|(_, ended)| *ended == 1).count() == 3_000);
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait(Duration::from_secs(15)).0, Some(0), "{}", daemon.talk());
+    assert_once(&sandbox, 3_000);
+    assert!(states(&sandbox, "local")["done"] >= 500);
+}
+
+#[test]
+fn an_orderly_end_leaves_no_move_open() {
+    let server = RedisServer::start();
+    let sandbox = Sandbox::new(BINARY);
+    sandbox.write("jobs.ron", &config(&server.url(), "local.db", 1, 4).replace("3MiB", "1KiB"));
+    enqueue(&sandbox, &jobs(0, 8_000));
+    let mut daemon = sandbox.start(["run", "jobs.ron", "--log-level", "warn"]);
+    wait_until("jobs move", Duration::from_secs(20), || server.cli(&["EXISTS", "{goworker:jobs}:moved"]) == "1");
+    daemon.signal("TERM");
+    let (code, took) = daemon.wait(Duration::from_secs(15));
+    assert_eq!(code, Some(0), "{}", daemon.talk());
+    assert!(took < Duration::from_secs(4), "{took:?}");
+    assert_eq!(server.cli(&["EXISTS", "{goworker:jobs}:moving"]), "0");
+    let waiting = |queue| states(&sandbox, queue).get("ready").copied().unwrap_or_default();
+    assert!(waiting("jobs") > 0 && waiting("local") > 0, "it ended in the middle");
+}

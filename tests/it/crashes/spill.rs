@@ -142,3 +142,23 @@ fn requests_and_replies_that_are_lost_lose_no_job_and_double_none() {
         }
     }
 }
+
+#[test]
+fn a_job_that_is_cancelled_while_its_move_is_open_does_not_run() {
+    let server = RedisServer::start();
+    let sandbox = Sandbox::new(BROKEN);
+    let whole = config(&server.url(), "local.db", 0, 4).replace("3MiB", "1KiB");
+    sandbox.write("jobs.ron", &whole);
+    enqueue(&sandbox, &jobs(0, 20));
+    let sqlite = r#"sqlite(path: "local.db", keep: (done: (count: 1000000)))"#;
+    let dies = format!(r###"faulty(fault: "DiesBeforeAccepting", queue: r##"{sqlite}"##)"###);
+    sandbox.write("broken.ron", &whole.replace(sqlite, &dies).replace("millis: 0", "millis: 60000"));
+    sandbox.start(["run", "broken.ron", "--log-level", "error"]).wait(Duration::from_secs(20));
+    let output = sandbox.run(["jobs", "cancel", "jobs.ron", "job-00019"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(sandbox.run(["run", "jobs.ron", "--until-idle"]).status.success());
+    let ran = runs(&sandbox);
+    assert!(!ran.contains_key("job-00019"));
+    assert_eq!(ran.values().filter(|(_, ended)| *ended == 1).count(), 19);
+    assert_eq!(states(&sandbox, "local")["cancelled"], 1);
+}
