@@ -8,14 +8,14 @@ use goworker_tests::faulty::Fault;
 use goworker_tests::redis_server::RedisServer;
 use goworker_tests::tcp_proxy::{self, TcpProxy};
 
-use crate::spilling::{assert_once, config, enqueue, jobs, runs, states};
+use crate::spilling::{assert_once, config, enqueue, jobs, mortal, runs, states};
 use crate::{BINARY, BROKEN};
 
 const JOBS: usize = 2_500;
 
 /// A configuration in which memory is always short, so that all that can move does, and in which the first job takes for ever.
 fn moves_all(url: &str) -> String {
-    config(url, "local.db", 60_000, 1).replace("3MiB", "1KiB")
+    mortal(&config(url, "local.db", 0, 1).replace("3MiB", "1KiB"))
 }
 
 /// Runs all that is left, and checks that every job has ended once. A kill costs one that ran another start.
@@ -37,7 +37,7 @@ fn dies(fault: Fault) {
     let server = RedisServer::start();
     let url = server.url();
     let sandbox = Sandbox::new(BROKEN);
-    let whole = moves_all(&url).replace(r#"lease: "30s""#, "");
+    let whole = moves_all(&url);
     let wrapped = |entry: &str, fault: Fault| format!(r###"faulty(fault: "{fault:?}", queue: r##"{entry}"##, lease: "1s")"###);
     let of = |kind: &str| {
         let line = whole.lines().find(|line| line.contains(&format!(": {kind}("))).unwrap();
@@ -89,10 +89,10 @@ fn what_was_accepted_done_and_forgotten_is_not_moved_again() {
     let whole = config(&server.url(), "local.db", 0, 20).replace("3MiB", "1KiB");
     sandbox.write("jobs.ron", &whole);
     enqueue(&sandbox, &jobs(0, JOBS));
-    // It runs no job, but moves those of the type.
+    // What it runs takes for ever: a job that has ended, and whose end was not stored, would run again.
     let sqlite = r#"sqlite(path: "local.db", keep: (done: (count: 1000000)))"#;
     let dies = format!(r###"faulty(fault: "DiesOnceAccepted", queue: r##"{sqlite}"##)"###);
-    sandbox.write("broken.ron", &whole.replace(sqlite, &dies));
+    sandbox.write("broken.ron", &mortal(&whole).replace(sqlite, &dies));
     sandbox.start(["run", "broken.ron", "--log-level", "error"]).wait(Duration::from_secs(20));
     let before = runs(&sandbox).len();
 
@@ -152,7 +152,7 @@ fn a_job_that_is_cancelled_while_its_move_is_open_does_not_run() {
     enqueue(&sandbox, &jobs(0, 20));
     let sqlite = r#"sqlite(path: "local.db", keep: (done: (count: 1000000)))"#;
     let dies = format!(r###"faulty(fault: "DiesBeforeAccepting", queue: r##"{sqlite}"##)"###);
-    sandbox.write("broken.ron", &whole.replace(sqlite, &dies).replace("millis: 0", "millis: 60000"));
+    sandbox.write("broken.ron", &mortal(&whole).replace(sqlite, &dies));
     sandbox.start(["run", "broken.ron", "--log-level", "error"]).wait(Duration::from_secs(20));
     let output = sandbox.run(["jobs", "cancel", "jobs.ron", "job-00019"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
