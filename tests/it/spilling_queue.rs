@@ -8,6 +8,7 @@ use goworker::{
     Change, Delivery, Demand, Enqueued, Filter, Job, JobId, Move, QueueHandle, Settled, Settlement, Setup, State, Unique, UniqueMode,
 };
 use goworker_tests::queues::queue;
+use goworker_tests::redis_cluster::RedisCluster;
 use goworker_tests::redis_server::RedisServer;
 
 /// A queue whose server is always short of memory.
@@ -233,4 +234,31 @@ async fn jobs_move_from_a_server_whose_memory_is_full() {
     let open = take(&queue).await.unwrap();
     end(&queue, &open).await;
     assert!(queue.enqueue(&[big(accepted)], None).await.is_ok(), "there is room again");
+}
+
+#[tokio::test]
+async fn on_a_cluster_the_memory_of_the_node_counts_that_has_the_queue() {
+    let mut cluster = RedisCluster::start();
+    let slot = cluster.nodes()[0].cli(&["CLUSTER", "KEYSLOT", "{goworker:jobs}:layout"]);
+    let setup = Setup::new("jobs", ".");
+    let mut moved = Vec::new();
+    for node in 0..3 {
+        let url = cluster.nodes()[node].url();
+        let queue = queue(&format!(r#"redis(url: "{url}", spill: (above: "4MiB", into: "local"))"#), &setup).start(&setup).await.unwrap();
+        assert!(take(&queue).await.is_none(), "there is room");
+        for first in 0..8 {
+            let big =
+                |n: usize| Job { params: goworker::Params::of(&"x".repeat(10_000)).unwrap(), ..job(&format!("job-{node}-{first}-{n}")) };
+            accept(&queue, (0..50).map(big)).await;
+        }
+        let open = take(&queue).await.expect("there is too little room");
+        end(&queue, &open).await;
+        moved.push(open.jobs.len());
+        while let Some(open) = take(&queue).await {
+            end(&queue, &open).await;
+        }
+    }
+    assert!(moved.iter().all(|moved| *moved > 0), "{moved:?}");
+    let keys: Vec<String> = cluster.nodes().iter().map(|node| node.cli(&["CLUSTER", "GETKEYSINSLOT", &slot, "10"])).collect();
+    assert_eq!(keys.iter().filter(|keys| !keys.is_empty()).count(), 1);
 }
