@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use goworker::{
-    AnyQueue, Batch, Change, Clock, Cursor, Delivery, Demand, Enqueued, Filter, Job, JobId, JobRecord, Output, Paused, ProcessInfo,
+    AnyQueue, Batch, Change, Clock, Cursor, Delivery, Demand, Enqueued, Filter, Job, JobId, JobRecord, Move, Output, Paused, ProcessInfo,
     ProcessRecord, Progressed, Provider, ProviderError, Queue, QueueHandle, QueueStats, Renewal, Settled, Settlement, Setup, State, Token,
 };
 
@@ -48,6 +48,14 @@ pub enum Fault {
     SettledBeforeRun,
     /// What is handed out is never taken back.
     NoLease,
+    /// The process dies when jobs that are to move have been taken out of it.
+    DiesOnceTaken,
+    /// The process dies before it accepts jobs that move to it.
+    DiesBeforeAccepting,
+    /// The process dies when it has accepted jobs that move to it.
+    DiesOnceAccepted,
+    /// The process dies when a move out of it has ended.
+    DiesOnceEnded,
 }
 
 /// A queue with a fault.
@@ -101,6 +109,13 @@ impl Faulty {
 
     fn is(&self, fault: Fault) -> bool {
         self.fault == fault
+    }
+
+    /// Ends the process as a kill does: nothing is closed, nothing is given back.
+    fn die_if(&self, fault: Fault) {
+        if self.is(fault) {
+            std::process::abort();
+        }
     }
 
     fn inner(&self) -> &QueueHandle {
@@ -299,7 +314,14 @@ impl Provider for Faulty {
 impl Queue for Faulty {
     async fn enqueue(&self, jobs: &[Arc<Job>], cursor: Option<&Cursor>) -> Result<Vec<Enqueued>, ProviderError> {
         let stored: Vec<Arc<Job>> = jobs.iter().map(|job| self.stored(job)).collect();
+        let is_move = cursor.is_some_and(|cursor| cursor.name.starts_with("spill:"));
+        if is_move {
+            self.die_if(Fault::DiesBeforeAccepting);
+        }
         let mut answers = self.inner().enqueue(&stored, cursor).await?;
+        if is_move {
+            self.die_if(Fault::DiesOnceAccepted);
+        }
         if self.is(Fault::NoPriority) || self.is(Fault::NoKeys) {
             let mut originals = self.originals.lock().unwrap();
             for (job, answer) in jobs.iter().zip(&mut answers) {
@@ -370,6 +392,27 @@ impl Queue for Faulty {
 
     async fn processes(&self) -> Result<Vec<ProcessRecord>, ProviderError> {
         self.inner().processes().await
+    }
+
+    fn spills_into(&self) -> Option<&str> {
+        match &self.inner {
+            Inner::New(queue) => queue.as_ref().and_then(AnyQueue::spills_into),
+            Inner::Open(queue, _) => queue.spills_into(),
+        }
+    }
+
+    async fn take_move(&self, target: &str, types: &[Arc<str>]) -> Result<Option<Move>, ProviderError> {
+        let open = self.inner().take_move(target, types).await?;
+        if open.is_some() {
+            self.die_if(Fault::DiesOnceTaken);
+        }
+        Ok(open)
+    }
+
+    async fn end_move(&self, target: &str, token: Token, moved: &[JobId], cancelled: &[JobId]) -> Result<Vec<JobId>, ProviderError> {
+        let asked = self.inner().end_move(target, token, moved, cancelled).await?;
+        self.die_if(Fault::DiesOnceEnded);
+        Ok(asked)
     }
 
     fn is_durable(&self) -> bool {

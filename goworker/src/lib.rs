@@ -17,6 +17,7 @@ mod process;
 mod progress;
 mod provider;
 mod queue;
+mod spill;
 mod worker;
 
 // ── how it is put together ──
@@ -48,6 +49,7 @@ pub use provider::{Batch, Bound, Cursor, Delivery, Demand, Keep, Lease, Provider
 pub use queue::{Change, Count, Enqueued, Filter, JobRecord, MAX_BULK, MAX_DEATHS, Paused, Queue, QueueStats, State};
 pub use registry::{Duplicate, Origin, Registered, Registration, Registry, Role, Stability};
 pub use retry::{Backoff, Jitter, RetryPolicy};
+pub use spill::Move;
 pub use worker::{Context, Enqueue, Run, Services, Worker};
 
 /// For plugins that have no dependency but goworker. The example is at [`serde`].

@@ -11,6 +11,7 @@ use crate::process::{ProcessInfo, ProcessRecord};
 use crate::progress::Progressed;
 use crate::provider::{Batch, Cursor, Demand, Provider, ProviderError, Renewal, Settled, Setup, Token};
 use crate::queue::{Change, Enqueued, Filter, JobRecord, Queue, QueueStats};
+use crate::spill::Move;
 use crate::worker::{Context, Worker};
 
 /// What a factory builds: a plugin with its settings, not yet started.
@@ -106,6 +107,11 @@ impl AnyQueue {
     pub fn is_durable(&self) -> bool {
         self.0.durable()
     }
+
+    /// See [`Queue::spills_into`]. Known before the queue is started.
+    pub fn spills_into(&self) -> Option<&str> {
+        self.0.spills()
+    }
 }
 
 pub(crate) trait DynProvider: Send + Sync {
@@ -167,6 +173,9 @@ pub(crate) trait DynQueue: DynProvider {
     fn stats_boxed(&self) -> Answer<'_, QueueStats>;
     fn announce_boxed<'a>(&'a self, info: &'a ProcessInfo) -> Answer<'a, ()>;
     fn processes_boxed(&self) -> Answer<'_, Vec<ProcessRecord>>;
+    fn spills(&self) -> Option<&str>;
+    fn take_move_boxed<'a>(&'a self, target: &'a str, types: &'a [Arc<str>]) -> Answer<'a, Option<Move>>;
+    fn end_move_boxed<'a>(&'a self, target: &'a str, token: Token, moved: &'a [JobId], cancelled: &'a [JobId]) -> Answer<'a, Vec<JobId>>;
     fn durable(&self) -> bool;
     fn into_provider(self: Arc<Self>) -> Arc<dyn DynProvider>;
 }
@@ -213,6 +222,15 @@ impl<Q: Queue> DynQueue for Q {
     }
     fn processes_boxed(&self) -> Answer<'_, Vec<ProcessRecord>> {
         Box::pin(self.processes())
+    }
+    fn spills(&self) -> Option<&str> {
+        self.spills_into()
+    }
+    fn take_move_boxed<'a>(&'a self, target: &'a str, types: &'a [Arc<str>]) -> Answer<'a, Option<Move>> {
+        Box::pin(self.take_move(target, types))
+    }
+    fn end_move_boxed<'a>(&'a self, target: &'a str, token: Token, moved: &'a [JobId], cancelled: &'a [JobId]) -> Answer<'a, Vec<JobId>> {
+        Box::pin(self.end_move(target, token, moved, cancelled))
     }
     fn durable(&self) -> bool {
         self.is_durable()
@@ -351,6 +369,18 @@ impl QueueHandle {
     /// See [`Queue::processes`].
     pub async fn processes(&self) -> Result<Vec<ProcessRecord>, ProviderError> {
         self.0.processes_boxed().await
+    }
+    /// See [`Queue::spills_into`].
+    pub fn spills_into(&self) -> Option<&str> {
+        self.0.spills()
+    }
+    /// See [`Queue::take_move`].
+    pub async fn take_move(&self, target: &str, types: &[Arc<str>]) -> Result<Option<Move>, ProviderError> {
+        self.0.take_move_boxed(target, types).await
+    }
+    /// See [`Queue::end_move`].
+    pub async fn end_move(&self, target: &str, token: Token, moved: &[JobId], cancelled: &[JobId]) -> Result<Vec<JobId>, ProviderError> {
+        self.0.end_move_boxed(target, token, moved, cancelled).await
     }
     /// See [`Queue::is_durable`].
     pub fn is_durable(&self) -> bool {

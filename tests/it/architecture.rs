@@ -13,6 +13,7 @@ const ORDER: [&str; 22] = [
     "provider",
     "process",
     "progress",
+    "spill",
     "queue",
     "worker",
     "function",

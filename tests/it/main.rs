@@ -24,6 +24,8 @@ mod redis_groups;
 mod redis_losses;
 mod redis_queue;
 mod redis_servers;
+mod spilling;
+mod spilling_queue;
 mod tcp_proxy;
 mod unique;
 

@@ -21,7 +21,8 @@ use crate::job::{Job, JobId};
 use crate::outcome::{Attempt, Failure, Output};
 use crate::process::{Death, ProcessInfo, ProcessRecord};
 use crate::progress::{Progress, Progressed};
-use crate::provider::{Cursor, Provider, ProviderError};
+use crate::provider::{Cursor, Provider, ProviderError, Token};
+use crate::spill::Move;
 
 pub use self::stats::{Count, Paused, QueueStats};
 
@@ -165,6 +166,44 @@ pub trait Queue: Provider {
     /// When the store cannot be read.
     fn processes(&self) -> impl Future<Output = Result<Vec<ProcessRecord>, ProviderError>> + Send;
 
+    /// The queue that waiting jobs are moved to when this one is short of room; `None` if they never are. It is known before the
+    /// queue is started, and set as `spill: (into: "..")`, where a mistake in it is told.
+    fn spills_into(&self) -> Option<&str> {
+        None
+    }
+
+    /// Takes jobs of these types out of their places that are to be moved to the store `target`, if there is too little room; or
+    /// answers the move to it that has not ended, whoever began it. `None` if there is nothing to move.
+    ///
+    /// Only jobs move that were never handed out, are not [unique](Job::unique) and not paused. Those of a move are handed out
+    /// no more; they are still listed and counted as waiting, and cannot be deleted.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn take_move(&self, target: &str, types: &[Arc<str>]) -> impl Future<Output = Result<Option<Move>, ProviderError>> + Send {
+        let _ = (target, types);
+        async { Ok(None) }
+    }
+
+    /// Ends a move whose jobs the target has: those in `moved` are forgotten, but for their ids, which are known for as long as those
+    /// of jobs that are done; all others stay for good. A move that has ended already changes nothing.
+    ///
+    /// Answers the jobs that someone asked to cancel, unless they are in `cancelled`. Then nothing has ended: they are to be
+    /// cancelled in the target first.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn end_move(
+        &self,
+        target: &str,
+        token: Token,
+        moved: &[JobId],
+        cancelled: &[JobId],
+    ) -> impl Future<Output = Result<Vec<JobId>, ProviderError>> + Send {
+        let _ = (target, token, moved, cancelled);
+        async { Err(ProviderError::Unsupported("this queue moves no jobs".to_owned())) }
+    }
+
     /// Whether jobs outlive the process. Then several processes may have the store open at once.
     fn is_durable(&self) -> bool;
 }
@@ -300,7 +339,7 @@ pub struct JobRecord {
 pub enum Change {
     /// It is so now.
     Changed,
-    /// It runs: whoever runs it is told.
+    /// It runs, or is on its way to another store: whoever has it is told.
     Requested,
     /// Its state does not allow it.
     Refused(State),

@@ -10,3 +10,4 @@ mod directed;
 mod fleet;
 mod ledger;
 mod random;
+mod spill;

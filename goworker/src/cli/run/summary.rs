@@ -25,6 +25,9 @@ pub(super) fn text(summary: &Summary, reader: Reader) -> String {
     for (provider, jobs) in &summary.stats.linked {
         line(&mut text, &format!("{} taken in from `{provider}`", counted(*jobs)));
     }
+    for (queue, jobs) in summary.stats.spilled.iter().filter(|(_, jobs)| **jobs > 0) {
+        line(&mut text, &format!("{} moved out of `{queue}`, which was short of room", counted(*jobs)));
+    }
     for (count, what) in oddities(&total, summary.stats.stuck) {
         line(&mut text, &format!("{what}: {count}"));
     }

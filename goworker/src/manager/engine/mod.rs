@@ -34,7 +34,7 @@ use crate::worker::Services;
 
 use self::jobs::Running;
 use super::lane::{Fetching, Lane, reconnect_delay};
-use super::link::LinkState;
+use super::link::Carrier;
 use super::stats::{Summary, Tally};
 use super::stop::Phase;
 
@@ -125,7 +125,7 @@ pub(super) struct Engine {
     by_type: HashMap<Arc<str>, usize>,
     /// What this process tells of itself.
     info: Arc<ProcessInfo>,
-    links: Vec<(String, watch::Receiver<LinkState>)>,
+    carriers: Vec<Carrier>,
 
     running: HashMap<task::Id, Running>,
     jobs: JoinSet<Ended>,
@@ -154,7 +154,7 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    pub(super) fn new(rulebook: Rulebook, lanes: Vec<Lane>, pools: Vec<Pool>, links: Vec<(String, watch::Receiver<LinkState>)>) -> Self {
+    pub(super) fn new(rulebook: Rulebook, lanes: Vec<Lane>, pools: Vec<Pool>, carriers: Vec<Carrier>) -> Self {
         let by_type = pools.iter().enumerate().map(|(index, pool)| (Arc::clone(&pool.job_type), index)).collect();
         let tallies = vec![Tally::default(); lanes.len() * (pools.len() + 1)];
         let census = vec![None; lanes.len()];
@@ -165,7 +165,7 @@ impl Engine {
             pools,
             by_type,
             info,
-            links,
+            carriers,
             running: HashMap::new(),
             jobs: JoinSet::new(),
             calls: JoinSet::new(),
@@ -206,7 +206,7 @@ impl Engine {
                 Some(ended) = self.jobs.join_next_with_id() => self.ended(ended),
                 Some(answer) = self.calls.join_next_with_id() => self.answered(answer),
                 () = tokio::time::sleep_until(next) => {}
-                () = any_change(&mut self.links), if self.phase == Phase::Running => {}
+                () = any_change(&mut self.carriers), if self.phase == Phase::Running => {}
                 () = self.progressed.notified(), if self.telling == progress::Telling::Nothing => self.progressed(),
             }
         }
@@ -332,13 +332,13 @@ impl Engine {
     }
 }
 
-/// Returns when any link has something new to say, or has ended.
-async fn any_change(links: &mut [(String, watch::Receiver<LinkState>)]) {
-    if links.is_empty() {
+/// Returns when any link or spill has something new to say, or has ended.
+async fn any_change(carriers: &mut [Carrier]) {
+    if carriers.is_empty() {
         return pending().await;
     }
-    // A link that has ended is seen by `is_over`, whichever way the wait for it ends.
-    let (_ended_or_changed, _, _) = select_all(links.iter_mut().map(|(_, link)| link.changed().boxed())).await;
+    // One that has ended is seen by `is_over`, whichever way the wait for it ends.
+    let (_ended_or_changed, _, _) = select_all(carriers.iter_mut().map(|carrier| carrier.state.changed().boxed())).await;
 }
 
 /// What a panic said.

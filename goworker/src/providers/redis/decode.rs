@@ -37,6 +37,16 @@ fn delivery(handle: u64, record: Option<Vec<u8>>, past: Option<(u64, u32, Vec<Ve
     Ok(delivery)
 }
 
+/// The job in a record, to be stored elsewhere: one that was delayed has the instant at which it is due, as its delay has begun.
+pub(super) fn moving(record: Option<&[u8]>, ids: &Ids) -> anyhow::Result<Job> {
+    let record = record.context("there is no job with this id")?;
+    let (mut job, enqueued_at) = job(record, ids)?;
+    if let Some(delay) = job.delay.take() {
+        job.run_at.get_or_insert_with(|| enqueued_at.after(delay.get()));
+    }
+    Ok(job)
+}
+
 /// The job in a record, and when it was accepted.
 fn job(record: &[u8], ids: &Ids) -> anyhow::Result<(Job, Timestamp)> {
     const FIELDS: usize = 8;

@@ -26,6 +26,9 @@ pub(super) async fn list(calls: &Arc<Calls>, filter: &Filter, ids: &Ids) -> Resu
     if [State::Done, State::Cancelled, State::Expired].into_iter().any(wanted) {
         gather(calls, filter, "ended", "", usize::MAX, &mut found).await?;
     }
+    if wanted(State::Ready) || wanted(State::Scheduled) {
+        gather(calls, filter, "moving", "", usize::MAX, &mut found).await?;
+    }
     if wanted(State::Ready) {
         for job_type in types(calls).await? {
             if filter.job_type.as_ref().is_none_or(|only| *only == job_type) {

@@ -10,6 +10,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::bell::Bell;
 use super::calls::Calls;
+use super::spill::{Spill, Spilling};
 use super::steps::Steps;
 use super::{decode, encode, incoming, script};
 
@@ -25,13 +26,15 @@ pub(super) struct Open {
     /// A list of the user's that is taken over, and the task that waits for what comes in it.
     list: Option<String>,
     watch: OnceLock<AbortOnDropHandle<()>>,
+    pub(super) spilling: Option<Spilling>,
 }
 
 impl Open {
-    pub(super) fn new(calls: Arc<Calls>, owner: String, list: Option<String>, setup: &Setup) -> Self {
+    pub(super) fn new(calls: Arc<Calls>, owner: String, list: Option<String>, spill: Option<&Spill>, setup: &Setup) -> Self {
         let bell = Bell::new(Arc::clone(&calls), &owner);
         let steps = Steps::new(Arc::clone(&calls), owner.clone(), setup.lease);
-        Open { calls, steps, bell, owner, lease: setup.lease, ids: setup.ids(), list, watch: OnceLock::new() }
+        let spilling = spill.map(|spill| Spilling::new(spill, Arc::clone(&calls), setup.ids()));
+        Open { spilling, calls, steps, bell, owner, lease: setup.lease, ids: setup.ids(), list, watch: OnceLock::new() }
     }
 
     pub(super) async fn fetch(&self, demand: &Demand) -> Result<Batch, ProviderError> {
@@ -131,7 +134,10 @@ impl Open {
     /// Tells the others that this process is there.
     pub(super) async fn announce(&self, info: &ProcessInfo) -> Result<(), ProviderError> {
         let mut call = self.calls.read(&script::ANNOUNCE);
-        call.cmd.arg(&self.owner).arg(serde_json::to_string(info).map_err(ProviderError::failed)?).arg(millis(ProcessRecord::LISTED));
+        call.cmd
+            .arg(&self.owner)
+            .arg(serde_json::to_string(info).map_err(ProviderError::failed)?)
+            .arg(encode::millis(ProcessRecord::LISTED));
         call.answer().await
     }
 

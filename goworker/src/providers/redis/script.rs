@@ -7,6 +7,7 @@ use redis::Script;
 const BEYOND_MEMORY: &str = include_str!("scripts/beyond_memory.lua");
 const PLACES: &str = include_str!("scripts/places.lua");
 const BATCHES: &str = include_str!("scripts/batches.lua");
+const MOVING: &str = include_str!("scripts/moving.lua");
 const CALL: &str = include_str!("scripts/call.lua");
 const ADVANCE: &str = include_str!("scripts/advance.lua");
 const ACCEPT: &str = include_str!("scripts/accept.lua");
@@ -23,14 +24,15 @@ fn made(parts: &[&str]) -> Script {
 }
 
 /// What all scripts need that let time take its course.
-const TIME: [&str; 6] = [BEYOND_MEMORY, PLACES, BATCHES, FIND, UNIQUE, ADVANCE];
+const TIME: [&str; 7] = [BEYOND_MEMORY, PLACES, BATCHES, MOVING, FIND, UNIQUE, ADVANCE];
 
 // Those that write: they have `CALL`, and may be repeated.
 pub(super) static ENQUEUE: Made =
-    LazyLock::new(|| made(&[PLACES, BATCHES, FIND, UNIQUE, CALL, ACCEPT, include_str!("scripts/enqueue.lua")]));
+    LazyLock::new(|| made(&[PLACES, BATCHES, MOVING, FIND, UNIQUE, CALL, ACCEPT, include_str!("scripts/enqueue.lua")]));
 pub(super) static STEP: Made = LazyLock::new(|| made(&[&TIME.join("\n"), CALL, ACCEPT, SETTLE, FETCH, include_str!("scripts/step.lua")]));
 pub(super) static CHANGE: Made = LazyLock::new(|| made(&[&TIME.join("\n"), CALL, include_str!("scripts/change.lua")]));
-pub(super) static ADOPT: Made = LazyLock::new(|| made(&[PLACES, BATCHES, FIND, UNIQUE, CALL, ACCEPT, include_str!("scripts/adopt.lua")]));
+pub(super) static ADOPT: Made =
+    LazyLock::new(|| made(&[PLACES, BATCHES, MOVING, FIND, UNIQUE, CALL, ACCEPT, include_str!("scripts/adopt.lua")]));
 pub(super) static PAUSE: Made = LazyLock::new(|| made(&[BEYOND_MEMORY, PLACES, CALL, include_str!("scripts/pause.lua")]));
 pub(super) static RELEASE: Made = LazyLock::new(|| made(&[BEYOND_MEMORY, PLACES, BATCHES, CALL, include_str!("scripts/release.lua")]));
 
@@ -42,5 +44,7 @@ pub(super) static PROGRESS: Made = LazyLock::new(|| made(&[PLACES, BATCHES, incl
 pub(super) static LOOK: Made = LazyLock::new(|| made(&[&TIME.join("\n"), include_str!("scripts/look.lua")]));
 pub(super) static CATCH_UP: Made = LazyLock::new(|| made(&[&TIME.join("\n"), include_str!("scripts/catch_up.lua")]));
 pub(super) static CANDIDATES: Made = LazyLock::new(|| made(&[PLACES, BATCHES, include_str!("scripts/candidates.lua")]));
-pub(super) static RECORDS: Made = LazyLock::new(|| made(&[PLACES, BATCHES, FIND, include_str!("scripts/records.lua")]));
-pub(super) static STATS: Made = LazyLock::new(|| made(&[PLACES, BATCHES, include_str!("scripts/stats.lua")]));
+pub(super) static RECORDS: Made = LazyLock::new(|| made(&[PLACES, BATCHES, MOVING, FIND, include_str!("scripts/records.lua")]));
+pub(super) static STATS: Made = LazyLock::new(|| made(&[PLACES, BATCHES, MOVING, include_str!("scripts/stats.lua")]));
+pub(super) static TAKE_MOVE: Made = LazyLock::new(|| made(&[BEYOND_MEMORY, PLACES, MOVING, include_str!("scripts/take_move.lua")]));
+pub(super) static END_MOVE: Made = LazyLock::new(|| made(&[BEYOND_MEMORY, PLACES, MOVING, include_str!("scripts/end_move.lua")]));

@@ -164,9 +164,7 @@ local function fetch(from)
   if exists('expiring') then
     call('ZREM', prefix .. 'expiring', unpack(ids))
   end
-  -- Tokens grow with the clock, so that none is given twice even if the server has forgotten what it wrote last.
-  local token = int(math.max(tonumber(call('GET', prefix .. 'token') or 0) + 1, time[1] * 1000000 + time[2]))
-  call('SET', prefix .. 'token', token)
+  local token = next_token()
   call('HSET', prefix .. 'batch', token, cmsgpack.pack({ ARGV[from + 1], types, #ids, cmsgpack.pack(ids) }))
   call('ZADD', prefix .. 'lease', int(now + tonumber(ARGV[from])), token)
   return token, ids

@@ -32,6 +32,9 @@ local function state_of(job)
   if job.past.state then
     return job.past.state, job.past.at
   end
+  if is_moving(job.id) then
+    return state_of_moving(job), job.due
+  end
   local of = member_of(job)
   local due = call('ZSCORE', prefix .. 'due', of)
   if due then

@@ -51,6 +51,13 @@ local function look_for(names)
   end
 end
 
+-- Tokens grow with the clock, so that none is given twice even if the server has forgotten what it wrote last.
+local function next_token()
+  local token = int(math.max(tonumber(call('GET', prefix .. 'token') or 0) + 1, time[1] * 1000000 + time[2]))
+  call('SET', prefix .. 'token', token)
+  return token
+end
+
 -- What is noted during a call, and written once at its end.
 
 local counted, woken, ended, groups, listed = {}, {}, {}, {}, 0
@@ -119,13 +126,15 @@ local function write_down()
 end
 
 -- A job as it was accepted: `TICKET ENQUEUED DUE PRIORITY EXPIRES PLACE LENGTH TYPE`, and its JSON. DUE and EXPIRES may be `-`;
--- PLACE is `l` if it went to the list of its type, `o` if to another place.
+-- PLACE is `l` if it went to the list of its type, `o` if to another place. It is `m` of one that has moved to another store: it is known no
+-- longer, but for its id, and a digest stands for its JSON.
 local function parse(id, record)
   local ticket, enqueued, due, priority, expires, place, length, at = string.match(record, '^(%d+) (%d+) (%S+) (%S+) (%S+) (%a) (%d+) ()')
   local job = { id = id, record = record, ticket = tonumber(ticket), enqueued = tonumber(enqueued), priority = tonumber(priority) }
   job.due = tonumber(due) or job.enqueued
   job.expires = tonumber(expires)
   job.listed = place == 'l'
+  job.has_moved = place == 'm'
   job.body = at + tonumber(length)
   job.type = string.sub(record, at, job.body - 1)
   return job

@@ -12,7 +12,7 @@ end
 for index = OWN + 1, #ARGV do
   local id = ARGV[index]
   local job = load(id)
-  if job then
+  if job and not job.has_moved then
     local state, at = state_of(job)
     local attempts = job.past.attempts > 0 and call('LRANGE', prefix .. 'attempts:' .. id, all and 0 or -1, -1) or {}
     local past = { job.past.attempts, job.past.earlier, job.past.crashes }

@@ -1,10 +1,14 @@
 -- How many jobs there are: answers type, state and number, again and again; when the oldest ready one became so (nothing if none is);
 -- and what is paused.
-local found, oldest = {}, nil
+local found, at, oldest = {}, {}, nil
 
 local function add(type, state, number)
-  if number > 0 then
+  local key = state .. ' ' .. type
+  if at[key] then
+    found[at[key]] = found[at[key]] + number
+  elseif number > 0 then
     found[#found + 1], found[#found + 2], found[#found + 3] = type, state, number
+    at[key] = #found
   end
 end
 
@@ -68,5 +72,17 @@ for _, batch in ipairs(all_batches()) do
 end
 for type, number in pairs(running) do
   add(type, 'running', number)
+end
+for _, packed in ipairs(call('HVALS', prefix .. 'moving')) do
+  for _, id in ipairs(cmsgpack.unpack(packed)[2]) do
+    local job = load(id)
+    local state = job and state_of_moving(job)
+    if job then
+      add(job.type, state, 1)
+    end
+    if state == 'ready' then
+      older(job.due)
+    end
+  end
 end
 return { found, oldest and int(oldest) or false, call('SMEMBERS', prefix .. 'paused') }
