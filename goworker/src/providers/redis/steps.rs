@@ -38,10 +38,12 @@ impl Steps {
     }
 
     pub(super) async fn fetch(&self, demand: &Demand) -> Result<Handed, ProviderError> {
-        self.boarding().get_or_insert_default();
-        // Who settles in the same moment, a manager that has seen jobs end, calls before this goes on.
-        tokio::task::yield_now().await;
-        let passenger = self.boarding().take().flatten();
+        let passenger = {
+            let departure = Departure::of(self);
+            // Who settles in the same moment, a manager that has seen jobs end, calls before this goes on.
+            tokio::task::yield_now().await;
+            departure.go()
+        };
         let Some(Passenger { texts, told }) = passenger else {
             return self.step(&Cmd::new(), Some(demand)).answer::<Stepped>().await.map(|(_, handed)| handed);
         };
@@ -61,13 +63,19 @@ impl Steps {
 
     /// Answers the positions of those that are refused.
     pub(super) async fn settle(&self, settlements: &[Settled]) -> Result<Vec<usize>, ProviderError> {
-        let mut texts = Cmd::new();
-        let order = encode::push_settlements(&mut texts, settlements);
-        let refused = match self.board(texts) {
-            Ok(told) => told.await.map_err(ProviderError::unavailable)??,
-            Err(texts) => self.step(&texts, None).answer::<Stepped>().await?.0,
-        };
-        Ok(refused.into_iter().filter_map(|nth| order.get(nth).copied()).collect())
+        loop {
+            let mut texts = Cmd::new();
+            let order = encode::push_settlements(&mut texts, settlements);
+            let refused = match self.board(texts) {
+                Ok(told) => match told.await {
+                    Ok(refused) => refused?,
+                    // The fetch was dropped before it went.
+                    Err(_) => continue,
+                },
+                Err(texts) => self.step(&texts, None).answer::<Stepped>().await?.0,
+            };
+            return Ok(refused.into_iter().filter_map(|nth| order.get(nth).copied()).collect());
+        }
     }
 
     /// Hands settlements to a fetch that is about to go, or back if there is none.
@@ -99,6 +107,27 @@ impl Steps {
 
     fn boarding(&self) -> MutexGuard<'_, Option<Option<Passenger>>> {
         self.boarding.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A fetch that is about to go. Dropped before that, it leaves nobody behind to be waited for.
+struct Departure<'a>(&'a Steps);
+
+impl<'a> Departure<'a> {
+    fn of(steps: &'a Steps) -> Self {
+        steps.boarding().get_or_insert_default();
+        Departure(steps)
+    }
+
+    /// Who goes with it.
+    fn go(self) -> Option<Passenger> {
+        self.0.boarding().take().flatten()
+    }
+}
+
+impl Drop for Departure<'_> {
+    fn drop(&mut self) {
+        drop(self.0.boarding().take());
     }
 }
 
