@@ -241,7 +241,7 @@ fn a_target_that_is_away_keeps_a_move_waiting_and_loses_nothing() {
     daemon.signal("TERM");
     assert_eq!(daemon.wait(Duration::from_secs(15)).0, Some(0), "{}", daemon.talk());
     assert_once(&sandbox, 3_000);
-    assert!(states(&sandbox, "local")["done"] >= 500);
+    assert!(states(&sandbox, "local")["done"] >= 1, "the move that was open went on");
 }
 
 #[test]
