@@ -55,6 +55,9 @@ pub use worker::{Context, Enqueue, Run, Services, Worker};
 /// For plugins that have no dependency but goworker. The example is at [`serde`].
 pub use {anyhow, schemars, serde_json};
 
+/// How important a line of [`Context::log`] is.
+pub use tracing::Level;
+
 /// For plugins that have no dependency but goworker:
 ///
 /// ```

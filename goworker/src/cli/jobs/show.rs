@@ -128,7 +128,7 @@ fn attempts_told(attempts: u32, retries: Option<u32>) -> String {
 }
 
 fn told(attempt: &Attempt) -> String {
-    let took = when::rough(attempt.duration.get());
+    let took = when::took(attempt.duration.get());
     let mut text = format!("  {BOLD}attempt {}{BOLD:#}    {DIM}{}, took {took}{DIM:#}\n", attempt.number, attempt.started_at);
     text.push_str(&attempt.failure.as_ref().map(|failure| indented(cause(failure), failure)).unwrap_or_default());
     for line in &attempt.log {
