@@ -50,15 +50,15 @@ impl Steps {
         let call = self.step(&texts, Some(demand));
         // A task, because the settlements are not to depend on whether someone waits for the jobs.
         let both = tokio::spawn(async move {
-            match call.answer::<Stepped>().await {
+            let (refused, handed) = match call.answer::<Stepped>().await {
                 Ok((refused, handed)) => (Ok(refused), Ok(handed)),
                 Err(error) => (Err(again(&error)), Err(error)),
-            }
+            };
+            // Who settled may be gone.
+            drop(told.send(refused));
+            handed
         });
-        let (refused, handed) = both.await.map_err(ProviderError::failed)?;
-        // Who settled may be gone.
-        drop(told.send(refused));
-        handed
+        both.await.map_err(ProviderError::failed)?
     }
 
     /// Answers the positions of those that are refused.
