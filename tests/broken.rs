@@ -8,7 +8,17 @@ use goworker_tests::faulty::{Fault, Faulty};
 use goworker_tests::queues::queue;
 
 /// Those that tell in processes, and none.
-const FAULTS: [Fault; 5] = [Fault::None, Fault::SettledBeforeRun, Fault::NoFencing, Fault::NoLease, Fault::NoRenewal];
+const FAULTS: [Fault; 9] = [
+    Fault::None,
+    Fault::SettledBeforeRun,
+    Fault::NoFencing,
+    Fault::NoLease,
+    Fault::NoRenewal,
+    Fault::DiesOnceTaken,
+    Fault::DiesBeforeAccepting,
+    Fault::DiesOnceAccepted,
+    Fault::DiesOnceEnded,
+];
 
 struct Entry {
     fault: Fault,

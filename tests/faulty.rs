@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use goworker::{
-    AnyQueue, Batch, Change, Clock, Cursor, Delivery, Demand, Enqueued, Filter, Job, JobId, JobRecord, Output, Paused, Progressed,
-    Provider, ProviderError, Queue, QueueHandle, QueueStats, Renewal, Settled, Settlement, Setup, State, Token, UniqueMode,
+    AnyQueue, Batch, Change, Clock, Cursor, Delivery, Demand, Enqueued, Filter, Job, JobId, JobRecord, Move, Output, Paused, ProcessInfo,
+    ProcessRecord, Progressed, Provider, ProviderError, Queue, QueueHandle, QueueStats, Renewal, Settled, Settlement, Setup, State, Token,
+    UniqueMode,
 };
 
 /// What is wrong with a queue.
@@ -40,6 +41,8 @@ pub enum Fault {
     NoRate,
     /// When it is opened again, crashes are counted from there.
     CrashesForgotten,
+    /// Deaths are noted without a look at who had the lease.
+    OneIdentity,
     /// A fetch waits for jobs instead of answering that there are none.
     FetchWaits,
     /// It tells what is paused, and hands it out all the same.
@@ -50,6 +53,14 @@ pub enum Fault {
     SettledBeforeRun,
     /// What is handed out is never taken back.
     NoLease,
+    /// The process dies when jobs that are to move have been taken out of it.
+    DiesOnceTaken,
+    /// The process dies before it accepts jobs that move to it.
+    DiesBeforeAccepting,
+    /// The process dies when it has accepted jobs that move to it.
+    DiesOnceAccepted,
+    /// The process dies when a move out of it has ended.
+    DiesOnceEnded,
 }
 
 /// A queue with a fault.
@@ -105,6 +116,13 @@ impl Faulty {
         self.fault == fault
     }
 
+    /// Ends the process as a kill does: nothing is closed, nothing is given back.
+    fn die_if(&self, fault: Fault) {
+        if self.is(fault) {
+            std::process::abort();
+        }
+    }
+
     fn inner(&self) -> &QueueHandle {
         match &self.inner {
             Inner::Open(queue, _) => queue,
@@ -144,7 +162,11 @@ impl Faulty {
     }
 
     fn record(&self, record: JobRecord) -> JobRecord {
-        JobRecord { job: self.shown(&record.job), crashes: self.counted(&record.job.id, record.crashes), ..record }
+        let mut deaths = record.deaths;
+        if self.is(Fault::OneIdentity) {
+            deaths.iter_mut().for_each(|death| death.process.nonce = "always the same".to_owned());
+        }
+        JobRecord { job: self.shown(&record.job), crashes: self.counted(&record.job.id, record.crashes), deaths, ..record }
     }
 
     /// Who was handed out a job last, as far as that is to be believed.
@@ -301,7 +323,14 @@ impl Provider for Faulty {
 impl Queue for Faulty {
     async fn enqueue(&self, jobs: &[Arc<Job>], cursor: Option<&Cursor>) -> Result<Vec<Enqueued>, ProviderError> {
         let stored: Vec<Arc<Job>> = jobs.iter().map(|job| self.stored(job)).collect();
+        let is_move = cursor.is_some_and(|cursor| cursor.name.starts_with("spill:"));
+        if is_move {
+            self.die_if(Fault::DiesBeforeAccepting);
+        }
         let mut answers = self.inner().enqueue(&stored, cursor).await?;
+        if is_move {
+            self.die_if(Fault::DiesOnceAccepted);
+        }
         if matches!(self.fault, Fault::NoPriority | Fault::NoKeys | Fault::NoFollowing) {
             let mut originals = self.originals.lock().unwrap();
             for (job, answer) in jobs.iter().zip(&mut answers) {
@@ -364,6 +393,35 @@ impl Queue for Faulty {
     async fn stats(&self) -> Result<QueueStats, ProviderError> {
         let stats = self.inner().stats().await?;
         Ok(if self.is(Fault::PausesNothing) { QueueStats { paused: self.notes().paused.clone(), ..stats } } else { stats })
+    }
+
+    async fn announce(&self, info: &ProcessInfo) -> Result<(), ProviderError> {
+        self.inner().announce(info).await
+    }
+
+    async fn processes(&self) -> Result<Vec<ProcessRecord>, ProviderError> {
+        self.inner().processes().await
+    }
+
+    fn spills_into(&self) -> Option<&str> {
+        match &self.inner {
+            Inner::New(queue) => queue.as_ref().and_then(AnyQueue::spills_into),
+            Inner::Open(queue, _) => queue.spills_into(),
+        }
+    }
+
+    async fn take_move(&self, target: &str, types: &[Arc<str>]) -> Result<Option<Move>, ProviderError> {
+        let open = self.inner().take_move(target, types).await?;
+        if open.is_some() {
+            self.die_if(Fault::DiesOnceTaken);
+        }
+        Ok(open)
+    }
+
+    async fn end_move(&self, target: &str, token: Token, moved: &[JobId], cancelled: &[JobId]) -> Result<Vec<JobId>, ProviderError> {
+        let asked = self.inner().end_move(target, token, moved, cancelled).await?;
+        self.die_if(Fault::DiesOnceEnded);
+        Ok(asked)
     }
 
     fn is_durable(&self) -> bool {

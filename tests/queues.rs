@@ -13,9 +13,10 @@ pub fn sqlite(setup: &Setup) -> AnyQueue {
     queue(r#"sqlite(path: "jobs.db")"#, setup)
 }
 
-/// The queue of an entry such as `redis(url: "..")`.
+/// The queue of an entry such as `redis(url: "..")`. If it spills, then into `local`.
 pub fn queue(entry: &str, setup: &Setup) -> AnyQueue {
-    let text = format!(r#"(providers: {{ "jobs": {entry} }}, workers: {{ "work": file(path: "work.jsonl") }})"#);
+    let local = r#""local": sqlite(path: "local.db")"#;
+    let text = format!(r#"(providers: {{ "jobs": {entry}, {local} }}, workers: {{ "work": file(path: "work.jsonl") }})"#);
     let loaded =
         Config::parse(&text, &setup.base.join("jobs.ron"), &Registry::linked()).unwrap_or_else(|report| panic!("{}", report.render(false)));
     match loaded.config.providers.into_iter().next().map(|entry| entry.source) {

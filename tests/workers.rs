@@ -47,7 +47,7 @@ impl Worker for Scripted {
             }
             "never stop" => std::future::pending().await,
             "log" => {
-                (1..=60).for_each(|line| ctx.log(tracing::Level::INFO, &format!("line {line}")));
+                (1..=60).for_each(|line| ctx.log(goworker::Level::INFO, &format!("line {line}")));
                 Err(anyhow::anyhow!("failed after logging"))?
             }
             "long output" => Ok(Output::from(serde_json::json!("x".repeat(2 << 20)))),

@@ -14,9 +14,11 @@ pub mod units;
 
 // ── who takes part ──
 mod function;
+mod process;
 mod progress;
 mod provider;
 mod queue;
+mod spill;
 mod worker;
 
 // ── how it is put together ──
@@ -42,16 +44,21 @@ pub use job::{Ids, Job, JobBuilder, JobError, JobId, Params, Parsed, Unique, Uni
 pub use macros::{provider, worker};
 pub use outcome::{Attempt, Cause, Failure, FailureHandler, Outcome, Output, Rules, Settlement, WorkError, WorkResult, decide};
 pub use plugin::{AnyProvider, AnyQueue, AnyWorker, Plugin, ProviderHandle, QueueHandle, WorkerHandle};
+pub use process::{BEAT, Death, Process, ProcessInfo, ProcessRecord};
 pub use progress::{Progress, Progressed};
 pub use provider::{Batch, Bound, Cursor, Delivery, Demand, Keep, Lease, Provider, ProviderError, Renewal, Settled, Setup, Token};
-pub use queue::{Change, Count, Enqueued, Filter, JobRecord, MAX_BULK, Paused, Queue, QueueStats, State};
+pub use queue::{Change, Count, Enqueued, Filter, JobRecord, MAX_BULK, MAX_DEATHS, Paused, Queue, QueueStats, State};
 pub use rate::{Rate, Starts};
 pub use registry::{Duplicate, Origin, Registered, Registration, Registry, Role, Stability};
 pub use retry::{Backoff, Jitter, RetryPolicy};
+pub use spill::Move;
 pub use worker::{Context, Enqueue, Run, Services, Worker};
 
 /// For plugins that have no dependency but goworker. The example is at [`serde`].
 pub use {anyhow, schemars, serde_json};
+
+/// How important a line of [`Context::log`] is.
+pub use tracing::Level;
 
 /// For plugins that have no dependency but goworker:
 ///

@@ -7,9 +7,11 @@ use futures::future::BoxFuture;
 
 use crate::job::{Job, JobId};
 use crate::outcome::WorkResult;
+use crate::process::{ProcessInfo, ProcessRecord};
 use crate::progress::Progressed;
 use crate::provider::{Batch, Cursor, Demand, Provider, ProviderError, Renewal, Settled, Setup, Token};
 use crate::queue::{Change, Enqueued, Filter, JobRecord, Queue, QueueStats};
+use crate::spill::Move;
 use crate::worker::{Context, Worker};
 
 /// What a factory builds: a plugin with its settings, not yet started.
@@ -105,6 +107,11 @@ impl AnyQueue {
     pub fn is_durable(&self) -> bool {
         self.0.durable()
     }
+
+    /// See [`Queue::spills_into`]. Known before the queue is started.
+    pub fn spills_into(&self) -> Option<&str> {
+        self.0.spills()
+    }
 }
 
 pub(crate) trait DynProvider: Send + Sync {
@@ -164,6 +171,11 @@ pub(crate) trait DynQueue: DynProvider {
     fn pause_boxed<'a>(&'a self, job_type: Option<&'a str>) -> Answer<'a, ()>;
     fn resume_boxed<'a>(&'a self, job_type: Option<&'a str>) -> Answer<'a, ()>;
     fn stats_boxed(&self) -> Answer<'_, QueueStats>;
+    fn announce_boxed<'a>(&'a self, info: &'a ProcessInfo) -> Answer<'a, ()>;
+    fn processes_boxed(&self) -> Answer<'_, Vec<ProcessRecord>>;
+    fn spills(&self) -> Option<&str>;
+    fn take_move_boxed<'a>(&'a self, target: &'a str, types: &'a [Arc<str>]) -> Answer<'a, Option<Move>>;
+    fn end_move_boxed<'a>(&'a self, target: &'a str, token: Token, moved: &'a [JobId], cancelled: &'a [JobId]) -> Answer<'a, Vec<JobId>>;
     fn durable(&self) -> bool;
     fn into_provider(self: Arc<Self>) -> Arc<dyn DynProvider>;
 }
@@ -204,6 +216,21 @@ impl<Q: Queue> DynQueue for Q {
     }
     fn stats_boxed(&self) -> Answer<'_, QueueStats> {
         Box::pin(self.stats())
+    }
+    fn announce_boxed<'a>(&'a self, info: &'a ProcessInfo) -> Answer<'a, ()> {
+        Box::pin(self.announce(info))
+    }
+    fn processes_boxed(&self) -> Answer<'_, Vec<ProcessRecord>> {
+        Box::pin(self.processes())
+    }
+    fn spills(&self) -> Option<&str> {
+        self.spills_into()
+    }
+    fn take_move_boxed<'a>(&'a self, target: &'a str, types: &'a [Arc<str>]) -> Answer<'a, Option<Move>> {
+        Box::pin(self.take_move(target, types))
+    }
+    fn end_move_boxed<'a>(&'a self, target: &'a str, token: Token, moved: &'a [JobId], cancelled: &'a [JobId]) -> Answer<'a, Vec<JobId>> {
+        Box::pin(self.end_move(target, token, moved, cancelled))
     }
     fn durable(&self) -> bool {
         self.is_durable()
@@ -334,6 +361,26 @@ impl QueueHandle {
     /// See [`Queue::stats`].
     pub async fn stats(&self) -> Result<QueueStats, ProviderError> {
         self.0.stats_boxed().await
+    }
+    /// See [`Queue::announce`].
+    pub async fn announce(&self, info: &ProcessInfo) -> Result<(), ProviderError> {
+        self.0.announce_boxed(info).await
+    }
+    /// See [`Queue::processes`].
+    pub async fn processes(&self) -> Result<Vec<ProcessRecord>, ProviderError> {
+        self.0.processes_boxed().await
+    }
+    /// See [`Queue::spills_into`].
+    pub fn spills_into(&self) -> Option<&str> {
+        self.0.spills()
+    }
+    /// See [`Queue::take_move`].
+    pub async fn take_move(&self, target: &str, types: &[Arc<str>]) -> Result<Option<Move>, ProviderError> {
+        self.0.take_move_boxed(target, types).await
+    }
+    /// See [`Queue::end_move`].
+    pub async fn end_move(&self, target: &str, token: Token, moved: &[JobId], cancelled: &[JobId]) -> Result<Vec<JobId>, ProviderError> {
+        self.0.end_move_boxed(target, token, moved, cancelled).await
     }
     /// See [`Queue::is_durable`].
     pub fn is_durable(&self) -> bool {

@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Level;
 
 use crate::clock::{Clock, ForeignWork};
 use crate::job::{Ids, Job, JobId};
@@ -148,15 +149,15 @@ impl Context {
     }
 
     /// Logs a line for the job: to the program's log, and to the job's attempt, which keeps the last 50.
-    pub fn log(&self, level: tracing::Level, message: &str) {
+    pub fn log(&self, level: Level, message: &str) {
         let Run { job, attempt, .. } = &self.run;
         let Job { job_type, name, id, .. } = job.as_ref();
         match level {
-            tracing::Level::ERROR => tracing::error!(target: "goworker::job", job_type, name, %id, attempt, "{message}"),
-            tracing::Level::WARN => tracing::warn!(target: "goworker::job", job_type, name, %id, attempt, "{message}"),
-            tracing::Level::INFO => tracing::info!(target: "goworker::job", job_type, name, %id, attempt, "{message}"),
-            tracing::Level::DEBUG => tracing::debug!(target: "goworker::job", job_type, name, %id, attempt, "{message}"),
-            tracing::Level::TRACE => tracing::trace!(target: "goworker::job", job_type, name, %id, attempt, "{message}"),
+            Level::ERROR => tracing::error!(target: "goworker::job", job_type, name, %id, attempt, "{message}"),
+            Level::WARN => tracing::warn!(target: "goworker::job", job_type, name, %id, attempt, "{message}"),
+            Level::INFO => tracing::info!(target: "goworker::job", job_type, name, %id, attempt, "{message}"),
+            Level::DEBUG => tracing::debug!(target: "goworker::job", job_type, name, %id, attempt, "{message}"),
+            Level::TRACE => tracing::trace!(target: "goworker::job", job_type, name, %id, attempt, "{message}"),
         }
         self.note(format!("{:<5} {message}", level.as_str().to_lowercase()));
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The modules of the library; each may import those before it only.
-const ORDER: [&str; 22] = [
+const ORDER: [&str; 24] = [
     "units",
     "clock",
     "job",
@@ -12,7 +12,9 @@ const ORDER: [&str; 22] = [
     "retry",
     "outcome",
     "provider",
+    "process",
     "progress",
+    "spill",
     "queue",
     "worker",
     "function",

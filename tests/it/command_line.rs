@@ -165,6 +165,8 @@ fn enqueue_waits_for_the_end_if_told_to() {
     };
     let (code, stdout, stderr) = enqueue("ok", r#"{"n":9007199254740993}"#, "30s");
     assert_eq!((code, stdout.as_str()), (Some(0), "{\"n\":9007199254740993}\n"), "{stderr}");
+    let (code, stdout, stderr) = enqueue("ok", "-1", "30s");
+    assert_eq!((code, stdout.as_str()), (Some(0), "-1\n"), "{stderr}");
     let (code, stdout, stderr) = enqueue("fail for good", "null", "30s");
     assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
     assert!(stderr.contains("has failed for good: failed for good as told"), "{stderr}");

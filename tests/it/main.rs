@@ -18,12 +18,15 @@ mod parts;
 mod pausing;
 mod pipelines;
 mod planted_faults;
+mod processes;
 mod rate;
 mod redis_faults;
 mod redis_groups;
 mod redis_losses;
 mod redis_queue;
 mod redis_servers;
+mod spilling;
+mod spilling_queue;
 mod tcp_proxy;
 mod unique;
 

@@ -1,31 +1,14 @@
 //! What `goworker new` writes works as it is.
 
-use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use goworker_tests::daemon::Sandbox;
+use goworker_tests::own_crates::{cargo, workshop};
 
 use crate::BINARY;
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// Runs cargo in a new crate as a user would, but with what this build has already: its versions, its target folder, its
-/// profile.
-fn cargo(folder: &Path, arguments: &[&str]) -> Output {
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    std::fs::copy(repository.join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let (command, arguments) = arguments.split_first().unwrap();
-    Command::new(env!("CARGO"))
-        .args([command, "--offline", "--quiet", "--config", "profile.dev.debug='line-tables-only'"])
-        .args(["--config", "profile.dev.package.'*'.opt-level=1"])
-        .args(arguments)
-        .current_dir(folder)
-        .env("CARGO_TARGET_DIR", target)
-        .output()
-        .unwrap()
 }
 
 fn succeeded(output: &Output) -> String {
@@ -35,34 +18,34 @@ fn succeeded(output: &Output) -> String {
 
 #[test]
 fn a_new_worker_passes_its_test_and_does_jobs() {
-    let sandbox = Sandbox::new(BINARY);
+    let sandbox = workshop(BINARY);
+    let cargo = |arguments: &[&str]| cargo(&sandbox, "send-mail").args(arguments).output().unwrap();
     let written = succeeded(&sandbox.run(["new", "worker", "send-mail"]));
     assert_eq!(
         written,
         "send-mail/Cargo.toml\nsend-mail/.gitignore\nsend-mail/send-mail.ron\nsend-mail/src/main.rs\nsend-mail/src/send_mail.rs\n"
     );
-    let folder = sandbox.path("send-mail");
-    let tests = succeeded(&cargo(&folder, &["test"]));
+    let tests = succeeded(&cargo(&["test"]));
     assert!(tests.contains("2 passed"), "{tests}");
     let job = ["enqueue", "send-mail.ron", "--type", "send_mail", "--params"];
-    succeeded(&cargo(&folder, &[&["run", "--"], job.as_slice(), &[r#"{"who": "you"}"#]].concat()));
-    let refused = cargo(&folder, &[&["run", "--"], job.as_slice(), &[r#"{"how": "loud"}"#]].concat());
+    succeeded(&cargo(&[&["run", "--"], job.as_slice(), &[r#"{"who": "you"}"#]].concat()));
+    let refused = cargo(&[&["run", "--"], job.as_slice(), &[r#"{"how": "loud"}"#]].concat());
     assert_eq!(refused.status.code(), Some(2), "{}", text(&refused.stderr));
-    assert!(text(&refused.stderr).contains("`params`: \"who\" is a required property"), "{}", text(&refused.stderr));
-    let summary = succeeded(&cargo(&folder, &["run", "--", "send-mail.ron", "--until-idle"]));
+    assert!(text(&refused.stderr).contains("`params.who` is missing"), "{}", text(&refused.stderr));
+    let summary = succeeded(&cargo(&["run", "--", "send-mail.ron", "--until-idle"]));
     assert!(summary.starts_with("1 done"), "{summary}");
 }
 
 #[test]
 fn a_new_provider_passes_its_test_and_brings_jobs() {
-    let sandbox = Sandbox::new(BINARY);
+    let sandbox = workshop(BINARY);
+    let cargo = |arguments: &[&str]| cargo(&sandbox, "deep/below").args(arguments).output().unwrap();
     succeeded(&sandbox.run(["new", "provider", "shop", "--path", "deep/below"]));
-    let folder = sandbox.path("deep/below");
-    let tests = succeeded(&cargo(&folder, &["test"]));
+    let tests = succeeded(&cargo(&["test"]));
     assert!(tests.contains("2 passed"), "{tests}");
-    let summary = succeeded(&cargo(&folder, &["run", "--", "shop.ron", "--until-idle"]));
+    let summary = succeeded(&cargo(&["run", "--", "shop.ron", "--until-idle"]));
     assert!(summary.starts_with("2 done"), "{summary}");
-    assert!(std::fs::read_to_string(folder.join("orders.jsonl")).unwrap().contains("coffee"));
+    assert!(sandbox.read("deep/below/orders.jsonl").contains("coffee"));
 }
 
 #[test]

@@ -4,10 +4,11 @@
 //! is run, and a `text` block after it is what it prints, where `…` stands for anything. Any other block fails the test.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use goworker_tests::daemon::Sandbox;
+use goworker_tests::own_crates::workshop;
 use goworker_tests::redis_server::RedisServer;
 
 use crate::BINARY;
@@ -59,18 +60,7 @@ struct Reader {
 
 impl Reader {
     fn new() -> Self {
-        let sandbox = Sandbox::new(BINARY);
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-        sandbox.write(
-            ".cargo/config.toml",
-            &format!(
-                "build.target-dir = {target:?}\nnet.offline = true\nterm.quiet = true\nprofile.dev.debug = 'line-tables-only'\n\
-                 profile.dev.package.'*'.opt-level = 1\n"
-            ),
-        );
-        sandbox.write("bin/goworker", "");
-        fs::remove_file(sandbox.path("bin/goworker")).unwrap();
-        std::os::unix::fs::symlink(BINARY, sandbox.path("bin/goworker")).unwrap();
+        let sandbox = workshop(BINARY);
         fs::create_dir(sandbox.path("work")).unwrap();
         Reader { here: sandbox.path("work"), sandbox, printed: None }
     }
@@ -102,12 +92,9 @@ impl Reader {
 
     /// Runs a block, which has to succeed, or to exit with what its last comment says; answers what it printed.
     fn run(&mut self, place: &str, commands: &str) -> String {
-        if self.here.join("Cargo.toml").exists() && !self.here.join("Cargo.lock").exists() {
-            fs::copy(repository().join("Cargo.lock"), self.here.join("Cargo.lock")).unwrap();
-        }
         let afterwards = self.sandbox.path("afterwards");
         // Python is the system's, which has the packages that `tests/run` installs.
-        let tools = [self.sandbox.path("bin"), Path::new(env!("CARGO")).parent().unwrap().to_owned(), "/usr/bin".into()];
+        let tools = [self.sandbox.path("bin"), "/usr/bin".into()];
         let inherited = std::env::var_os("PATH").unwrap();
         let path = tools.into_iter().chain(std::env::split_paths(&inherited));
         let output = Command::new("sh")

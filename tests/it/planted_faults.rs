@@ -84,6 +84,9 @@ fn the_suite_finds_a_claim_without_a_lease() {
     only what is left of a batch comes again
     renew tells which leases are lost
     a job that shall be cancelled does not run again
+    a process that lost its lease is told with the job
+    deaths stay listed when a job is retried and go with it
+    only the last deaths are kept
     a dead job that is retried counts anew
     progress of a lost lease changes nothing
     a follow up waits on while the holder is tried again
@@ -137,6 +140,16 @@ fn the_suite_finds_that_crashes_are_forgotten_when_the_store_is_opened_again() {
 }
 
 #[test]
+fn the_suite_finds_that_deaths_are_told_of_the_wrong_process() {
+    let report = Suite::new(faulty(Fault::OneIdentity, sqlite)).seeded(1, 300).report();
+    insta::assert_snapshot!(broken(&report), @r"
+    each process that died on a job is told after a restart
+    the process that died on a job is the one that was listed
+    I5 counting: attempts and crashes are those that happened
+    ");
+}
+
+#[test]
 fn the_suite_finds_that_pauses_are_noted_only() {
     insta::assert_snapshot!(broken(&report(Fault::PausesNothing)), @r"
     a paused type is not handed out and others are
@@ -166,6 +179,9 @@ fn the_suite_finds_a_queue_that_only_says_it_is_durable() {
     everything accepted survives a crash
     running jobs of a crashed holder come again with one crash more
     crashes add up over restarts
+    each process that died on a job is told after a restart
+    processes are told of each other until they close
+    the process that died on a job is the one that was listed
     two processes work on the same jobs
     a close releases running jobs and counts nothing
     tokens grow across a restart
@@ -195,6 +211,8 @@ fn a_queue_with_a_clock_of_its_own_passes_what_can_be_told() {
     waiting makes up for priority
     at the instant of its expiry a job may still be started
     a release is ready even if the clock was set back
+    a process that is silent is gone until it is heard of again
+    a process that is silent for long is not listed
     more jobs start when the stretch is over
     a rate leaves out no type
     a window outlives its job

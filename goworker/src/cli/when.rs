@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::units::Dur;
 
 /// How far `instant` is from `now`: `3m ago`, `in 2h`, `now`.
 pub(super) fn relative(instant: Timestamp, now: Timestamp) -> String {
@@ -26,6 +27,19 @@ pub(super) fn rough(duration: Duration) -> String {
     }
 }
 
+/// How long something took, to two digits and more: `2h 3m 5s`, `12.5s`, `1.2s`, `12ms`.
+pub(super) fn took(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    if seconds < 1.0 {
+        rough(duration)
+    } else if seconds < 59.95 {
+        format!("{}s", (seconds * 10.0).round() / 10.0)
+    } else {
+        // Seconds are exact enough here.
+        Dur::secs(seconds.round() as u64).to_string()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,5 +56,11 @@ mod tests {
         assert_eq!(rough(Duration::from_millis(12)), "12ms");
         assert_eq!(rough(Duration::from_nanos(80_900)), "80us");
         assert_eq!(rough(Duration::ZERO), "0s");
+    }
+    #[test]
+    fn what_took_longer_than_its_largest_unit_tells_the_rest() {
+        let told = |millis| took(Duration::from_millis(millis));
+        assert_eq!([0, 12, 999, 1_000, 1_549, 59_940].map(told), ["0s", "12ms", "999ms", "1s", "1.5s", "59.9s"]);
+        assert_eq!([59_950, 125_400, 7_385_000].map(told), ["1m", "2m 5s", "2h 3m 5s"]);
     }
 }

@@ -40,6 +40,7 @@ use std::time::Duration;
 use crate::config::{LoadError, QueueConfig};
 use crate::job::{JobBuilder, JobId};
 use crate::outcome::Output;
+use crate::plugin::QueueHandle;
 use crate::provider::Setup;
 use crate::queue::{Change, Filter, JobRecord, QueueStats};
 use crate::registry::Registry;
@@ -62,6 +63,8 @@ struct Queues {
     /// What errors call the place where the queues are described.
     config: String,
     open: Vec<OpenQueue>,
+    /// Queues in which only jobs are looked for that have moved there, by name.
+    beside: Vec<(String, QueueHandle)>,
     /// Queues that live in the memory of another process.
     elsewhere: Vec<String>,
     /// Providers that are no queues here, and why.
@@ -133,11 +136,27 @@ impl Client {
         let known: Vec<Known<'_>> = entries.iter().map(|entry| Known { name: &entry.name, is_shared: entry.queue.is_durable() }).collect();
         let picked = choice::pick(&known, choice, &file).map_err(|error| error.explained_by(&others))?;
         let elsewhere = known.iter().filter(|queue| !queue.is_shared).map(|queue| queue.name.to_owned()).collect();
-        let mut queues = Queues { config: file, open: Vec::with_capacity(picked.len()), elsewhere, others };
-        for entry in entries.into_iter().enumerate().filter(|(index, _)| picked.contains(index)).map(|(_, entry)| entry) {
-            let setup = Setup { rate: entry.rate, lease: entry.lease, keep: entry.keep, create, ..Setup::new(&entry.name, &base) };
+        let mut queues = Queues { config: file, open: Vec::with_capacity(picked.len()), beside: Vec::new(), elsewhere, others };
+        let targets: Vec<String> = picked.iter().filter_map(|index| entries[*index].queue.spills_into().map(str::to_owned)).collect();
+        for (index, entry) in entries.into_iter().enumerate() {
+            let is_picked = picked.contains(&index);
+            if !is_picked && !targets.contains(&entry.name) {
+                continue;
+            }
+            let setup = Setup {
+                rate: entry.rate,
+                lease: entry.lease,
+                keep: entry.keep,
+                create: create && is_picked,
+                ..Setup::new(&entry.name, &base)
+            };
             match entry.queue.start(&setup).await {
-                Ok(handle) => queues.open.push(OpenQueue::new(entry.name, entry.kind, handle, setup.ids())),
+                Ok(handle) if is_picked => queues.open.push(OpenQueue::new(entry.name, entry.kind, handle, setup.ids())),
+                Ok(handle) => queues.beside.push((entry.name, handle)),
+                Err(error) if !is_picked => {
+                    // Nobody has asked for it; jobs that moved there are not found.
+                    tracing::debug!(queue = entry.name, "cannot be opened: {error:#}");
+                }
                 Err(error) => {
                     // That it cannot be opened is what matters.
                     let _ = Client(Arc::new(queues)).close().await;
@@ -145,12 +164,12 @@ impl Client {
                 }
             }
         }
-        Ok(Client(Arc::new(queues)))
+        Ok(Client(Arc::new(queues.joined())))
     }
 
     /// A client of queues that are open in this process, whatever they store their jobs in.
     pub(crate) fn of(config: String, open: Vec<OpenQueue>) -> Self {
-        Client(Arc::new(Queues { config, open, elsewhere: Vec::new(), others: Vec::new() }))
+        Client(Arc::new(Queues { config, open, beside: Vec::new(), elsewhere: Vec::new(), others: Vec::new() }.joined()))
     }
 
     /// All open queues, in the order of the configuration.
@@ -180,7 +199,7 @@ impl Client {
     }
 
     fn choose(&self, choice: Choice<'_>) -> Result<&OpenQueue, ClientError> {
-        let Queues { config, open, elsewhere, others } = &*self.0;
+        let Queues { config, open, elsewhere, others, .. } = &*self.0;
         let elsewhere = elsewhere.iter().filter(|name| choice == Choice::Named(name));
         let known: Vec<Known<'_>> = open
             .iter()
@@ -290,6 +309,28 @@ impl Client {
                 closed = closed.and(Err(OpenError::Close { queue: queue.name().to_owned(), error }));
             }
         }
+        for (queue, handle) in &self.0.beside {
+            if let Err(error) = handle.close().await {
+                closed = closed.and(Err(OpenError::Close { queue: queue.clone(), error }));
+            }
+        }
         closed
+    }
+}
+
+impl Queues {
+    /// Tells each queue that spills where its jobs go.
+    fn joined(mut self) -> Self {
+        let open = self.open.iter().map(|queue| (queue.name(), queue.handle()));
+        let all: Vec<(String, QueueHandle)> = open
+            .chain(self.beside.iter().map(|(name, handle)| (name.as_str(), handle)))
+            .map(|(name, handle)| (name.to_owned(), handle.clone()))
+            .collect();
+        let target = |queue: &OpenQueue| {
+            let into = queue.handle().spills_into()?;
+            all.iter().find(|(name, _)| name == into).map(|(_, handle)| handle.clone())
+        };
+        self.open = self.open.into_iter().map(|queue| (target(&queue), queue)).map(|(spill, queue)| queue.spilling(spill)).collect();
+        self
     }
 }

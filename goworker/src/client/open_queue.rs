@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::job::{Ids, Job, JobBuilder, JobId};
 use crate::outcome::{Cause, Failure, Output};
 use crate::plugin::QueueHandle;
+use crate::process::ProcessRecord;
 use crate::provider::ProviderError;
 use crate::queue::{Change, Enqueued, Filter, JobRecord, MAX_BULK, QueueStats, State};
 
@@ -18,11 +19,18 @@ pub struct OpenQueue {
     kind: &'static str,
     handle: QueueHandle,
     ids: Ids,
+    /// Where its jobs move when it is short of room.
+    spill: Option<QueueHandle>,
 }
 
 impl OpenQueue {
     pub(crate) fn new(name: String, kind: &'static str, handle: QueueHandle, ids: Ids) -> Self {
-        OpenQueue { name, kind, handle, ids }
+        OpenQueue { name, kind, handle, ids, spill: None }
+    }
+
+    /// The same with a store in which jobs are looked for that are here no longer.
+    pub(crate) fn spilling(self, spill: Option<QueueHandle>) -> Self {
+        OpenQueue { spill, ..self }
     }
 
     /// Its key in the configuration.
@@ -103,10 +111,10 @@ impl OpenQueue {
     /// # Errors
     /// When the job ended without output to give, and why; when it has not ended in time; when the queue cannot be asked.
     pub async fn wait(&self, id: &JobId, at_most: Duration) -> Result<Output, WaitError> {
-        let found = match tokio::time::timeout(at_most, self.handle.wait(id)).await {
+        let found = match tokio::time::timeout(at_most, self.ended(id)).await {
             Ok(ended) => ended,
             // However short the wait was, one that has ended is answered.
-            Err(_) => self.handle.get(id).await,
+            Err(_) => self.found(id).await,
         };
         let Some(record) = found.map_err(self.store_error())? else { return Err(WaitError::Absent(id.clone())) };
         match record.state {
@@ -118,6 +126,21 @@ impl OpenQueue {
                 let unsaid = || Failure::new(Cause::Error, format!("its queue calls it {}, and does not say why", record.state));
                 Err(WaitError::Dead { id: id.clone(), failure: record.failure.unwrap_or_else(unsaid) })
             }
+        }
+    }
+
+    /// Waits for the end of a job, here or where it has moved. It is there before it is gone here.
+    async fn ended(&self, id: &JobId) -> Result<Option<JobRecord>, ProviderError> {
+        match (self.handle.wait(id).await?, &self.spill) {
+            (None, Some(spill)) => spill.wait(id).await,
+            (ended, _) => Ok(ended),
+        }
+    }
+
+    async fn found(&self, id: &JobId) -> Result<Option<JobRecord>, ProviderError> {
+        match (self.handle.get(id).await?, &self.spill) {
+            (None, Some(spill)) => spill.get(id).await,
+            (found, _) => Ok(found),
         }
     }
 
@@ -184,6 +207,14 @@ impl OpenQueue {
     /// When the store cannot be read.
     pub async fn stats(&self) -> Result<QueueStats, ClientError> {
         self.handle.stats().await.map_err(self.store_error())
+    }
+
+    /// The processes that run jobs of the queue, in the order of their start; for an hour also those that are gone without a close.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn processes(&self) -> Result<Vec<ProcessRecord>, ClientError> {
+        self.handle.processes().await.map_err(self.store_error())
     }
 
     fn conflict(&self, ids: Vec<JobId>) -> ClientError {

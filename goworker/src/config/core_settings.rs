@@ -74,7 +74,7 @@ pub fn top_level() -> Vec<Field> {
             "failure_handlers",
             "Vec<HandlerEntry>",
             "Who receives jobs that have failed for good: names of workers, or jobs `(type: \"lua\", name: \"report\", params: {..})`.\n\
-             The failed job is under `failed` in the params.",
+             In the params, `failed.job` is the failed job; beside it are the error and the attempts.",
         )
         .or("[]"),
         Field::new::<ShutdownBlock>(

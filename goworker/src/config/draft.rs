@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::plugin::Plugin;
 use crate::registry::{Registry, Role};
 use crate::retry::RetryPolicy;
-use crate::settings::{Notes, Reader, SourceText, names_queue, suggest};
+use crate::settings::{Notes, Reader, SourceText, Span, names_queue, suggest};
 use crate::units::Dur;
 
 use super::core_settings::{ProviderSettings, WorkerSettings, common_settings, home, read_poison, read_retry};
@@ -25,8 +25,9 @@ pub(super) struct Draft<'a> {
 /// All fields of a config.
 const TOP_LEVEL: [&str; 6] = ["providers", "workers", "retry", "failure_handlers", "shutdown", "poison"];
 
-/// What a source is checked against: the other providers.
+/// What an entry is checked against: the other providers.
 struct Around<'a, 'r> {
+    draft: &'r Draft<'a>,
     providers: &'r Entries<'a>,
     queues: Vec<&'r str>,
     has_handlers: bool,
@@ -58,11 +59,11 @@ impl<'a> Draft<'a> {
         top.finish(&TOP_LEVEL, home);
 
         let queues = providers.of_role(Role::Queue).map(|entry| entry.name.as_str()).collect();
-        let around = Around { providers: &providers, queues, has_handlers: !failure_handlers.is_empty() };
+        let around = Around { draft: self, providers: &providers, queues, has_handlers: !failure_handlers.is_empty() };
         Config {
             path: PathBuf::from(&self.source.name),
             base: self.source.base.clone(),
-            providers: providers.entries.iter().filter_map(|entry| self.provider(entry, &around)).collect(),
+            providers: providers.entries.iter().filter_map(|entry| self.provider(entry, Some(&around))).collect(),
             workers: workers.entries.iter().filter_map(|entry| self.worker(entry, &retry, poison, &around)).collect(),
             failure_handlers,
             grace,
@@ -76,7 +77,6 @@ impl<'a> Draft<'a> {
         let elsewhere = Notes::default();
         let mut top = Reader::new(self.source, Rc::clone(&elsewhere), String::new(), 0..1.min(self.source.text.len()), self.source.text);
         let providers = Entries::read(self.source, &mut top, Section::Providers, self.registry);
-        let around = Around { providers: &providers, queues: Vec::new(), has_handlers: false };
         let queues: Vec<&Entry<'a>> = providers.of_role(Role::Queue).collect();
         self.hide_all_but(&queues);
         if queues.is_empty() {
@@ -92,7 +92,7 @@ impl<'a> Draft<'a> {
             path: PathBuf::from(&self.source.name),
             base: self.source.base.clone(),
             others: others.collect(),
-            entries: queues.into_iter().filter_map(|entry| self.provider(entry, &around).and_then(QueueEntry::of)).collect(),
+            entries: queues.into_iter().filter_map(|entry| self.provider(entry, None).and_then(QueueEntry::of)).collect(),
         }
     }
 
@@ -107,7 +107,8 @@ impl<'a> Draft<'a> {
         self.source.hide_literals(self.source.text.get(start..).unwrap_or_default());
     }
 
-    fn provider(&self, entry: &Entry<'a>, around: &Around<'a, '_>) -> Option<ProviderEntry> {
+    /// An entry of `providers`; checked against the others, if they matter.
+    fn provider(&self, entry: &Entry<'a>, around: Option<&Around<'a, '_>>) -> Option<ProviderEntry> {
         let mut reader = entry.reader(self.source, self.notes, Section::Providers);
         let common = ProviderSettings::read(&mut reader);
         let plugin = (entry.registration.build)(&mut reader);
@@ -116,10 +117,17 @@ impl<'a> Draft<'a> {
                 let message = format!("a `{}` keeps its jobs itself, so they cannot go into another queue", entry.kind);
                 reader.error("into", reader.value_span("into"), message, Some("leave `into` out".to_owned()));
             }
-        } else if let Some(into) = &common.into {
-            around.check_queue(&reader, "into", into);
-        } else if !reader.is_broken() {
+        } else if let (Some(into), Some(around)) = (&common.into, around) {
+            around.check_queue(&reader, "into", reader.value_span("into"), into);
+        } else if let Some(around) = around
+            && !reader.is_broken()
+        {
             around.check_direct(&reader, entry);
+        }
+        if let (Some(Plugin::Queue(queue)), Some(around)) = (&plugin, around)
+            && let Some(into) = queue.spills_into()
+        {
+            around.check_spill(&reader, entry, into);
         }
         finish(reader, entry);
         let source = match plugin? {
@@ -147,7 +155,7 @@ impl<'a> Draft<'a> {
         if plugin.is_some() {
             for field in (entry.registration.fields)().iter().filter(|field| names_queue(field.schema)) {
                 if let Some(queue) = reader.given::<Option<String>>(field.name).flatten() {
-                    around.check_queue(&reader, field.name, &queue);
+                    around.check_queue(&reader, field.name, reader.value_span(field.name), &queue);
                 }
             }
         }
@@ -160,7 +168,7 @@ impl<'a> Draft<'a> {
 
 impl Around<'_, '_> {
     /// A setting that names a queue, such as `into`, has to name one that there is.
-    fn check_queue(&self, reader: &Reader<'_>, setting: &str, into: &str) {
+    fn check_queue(&self, reader: &Reader<'_>, setting: &str, place: Span, into: &str) {
         if self.queues.contains(&into) {
             return;
         }
@@ -170,7 +178,29 @@ impl Around<'_, '_> {
             None if self.providers.names.iter().any(|name| name == into) => return,
             None => (format!("there is no provider `{into}`"), suggest(into, "queues", &self.queues)),
         };
-        reader.error(setting, reader.value_span(setting), message, Some(help));
+        reader.error(setting, place, message, Some(help));
+    }
+
+    /// A queue that jobs are moved to has to keep them, and to be the end of their way.
+    fn check_spill(&self, reader: &Reader<'_>, entry: &Entry<'_>, into: &str) {
+        let place = reader.place_in("spill", "into");
+        let Some(target) = self.providers.of_role(Role::Queue).find(|other| other.name == into) else {
+            return self.check_queue(reader, "spill.into", place, into);
+        };
+        // What is wrong with the other entry in itself is told there.
+        let plugin = (target.registration.build)(&mut target.reader(self.draft.source, &Notes::default(), Section::Providers));
+        let Some(Plugin::Queue(queue)) = plugin else { return };
+        let (message, help) = if into == entry.name {
+            (format!("`{into}` is this queue itself"), "name another one, such as `\"local\": sqlite(path: \"local.db\")`")
+        } else if !queue.is_durable() {
+            let message = format!("`{into}` is a `{}`, which loses its jobs when the process ends", target.kind);
+            (message, "name one that stores them, such as `\"local\": sqlite(path: \"local.db\")`")
+        } else if queue.spills_into().is_some() {
+            (format!("`{into}` spills too, so jobs would wander on"), "name a queue that keeps what it has")
+        } else {
+            return;
+        };
+        reader.error("spill.into", place, message, Some(help.to_owned()));
     }
 
     /// A source without `into`: its jobs run directly, and only there.

@@ -19,6 +19,12 @@ pub(super) struct Lane {
     /// Where the handler jobs of its dead jobs go, if it cannot store them itself.
     pub(super) handlers_to: Option<QueueHandle>,
     pub(super) fetching: Fetching,
+    /// Fetches under way, for whose answers slots are reserved.
+    pub(super) asked: usize,
+    /// Whether one of them was asked in this turn.
+    pub(super) just_asked: bool,
+    /// Types of which the last fetch brought all that was asked for.
+    pub(super) plenty: Vec<Arc<str>>,
     /// What has started, for a provider that does not count that itself.
     pub(super) starts: Option<Starts>,
     /// A timer for the time when more may start is set.
@@ -30,7 +36,10 @@ pub(super) struct Lane {
     pub(super) renewing: bool,
     /// Settlements that wait for the call under way to end: they are the next batch.
     pub(super) outbox: Vec<Settled>,
-    pub(super) settling: bool,
+    /// Settling calls under way.
+    pub(super) settling: usize,
+    /// A call failed; a timer will allow the next.
+    pub(super) settles_later: bool,
     /// Deliveries that have no slot yet: a plain source hands out what nobody asked for, and retries come back here.
     pub(super) parked: VecDeque<(Delivery, Token)>,
     /// Deliveries that wait for their next attempt because the provider cannot schedule it.
@@ -41,8 +50,6 @@ pub(super) struct Lane {
 pub(super) enum Fetching {
     /// It may be asked.
     Idle,
-    /// It is being asked, and slots are reserved for the answer.
-    Asked,
     /// It had nothing for this demand, and will say when that may have changed.
     Waiting { demand: Demand, call: AbortHandle },
     /// It failed; a timer will set it to idle.
@@ -68,13 +75,17 @@ impl Lane {
             queue,
             handlers_to,
             fetching: Fetching::Idle,
+            asked: 0,
+            just_asked: false,
+            plenty: Vec::new(),
             starts: None,
             opening: false,
             outages: 0,
             leases: BTreeMap::new(),
             renewing: false,
             outbox: Vec::new(),
-            settling: false,
+            settling: 0,
+            settles_later: false,
             parked: VecDeque::new(),
             resting: 0,
         }
@@ -135,7 +146,7 @@ impl Lane {
 
     /// Whether nothing of this provider is in our hands.
     pub(super) fn is_settled(&self) -> bool {
-        self.leases.is_empty() && self.outbox.is_empty() && !self.settling && self.parked.is_empty() && self.resting == 0
+        self.leases.is_empty() && self.outbox.is_empty() && self.settling == 0 && self.parked.is_empty() && self.resting == 0
     }
 }
 

@@ -28,13 +28,21 @@ pub(super) struct Link {
     pub(super) random: Random,
 }
 
-/// What the manager may know about a link while it runs.
+/// What the manager may know about a link or a spill while it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct LinkState {
     /// Jobs that it has put into the queue.
     pub(super) linked: u64,
     /// Whether its last fetch found nothing, and all that came before is settled.
     pub(super) idle: bool,
+}
+
+/// A link or a spill, as the engine sees it.
+pub(super) struct Carrier {
+    /// Where its jobs come from.
+    pub(super) name: String,
+    pub(super) is_spill: bool,
+    pub(super) state: watch::Receiver<LinkState>,
 }
 
 impl Link {

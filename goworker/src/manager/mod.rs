@@ -8,6 +8,7 @@
 //! Provider ◀─ settle(batch), renew ──────┘      decide(job, outcome)
 //!
 //! Source ──fetch──▶ Link ──enqueue──▶ Queue        (`into:`)
+//! Queue ──take──▶ Spill ──enqueue──▶ Queue         (`spill:`)
 //! ```
 //!
 //! The engine runs on the *control* runtime, job code on the *work* runtime: a job that blocks its thread delays
@@ -17,6 +18,7 @@ mod engine;
 mod lane;
 mod link;
 mod report;
+mod spill;
 mod stats;
 mod stop;
 
@@ -27,7 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
 use tokio::task::JoinSet;
 
 use crate::client::{Client, ClientError, OpenQueue};
@@ -41,10 +43,14 @@ use crate::worker::Services;
 
 use engine::{Engine, Pool, Rulebook};
 use lane::Lane;
-use link::{Link, LinkState};
+use link::{Carrier, Link, LinkState};
+use spill::Spill;
 
 pub use stats::{Stats, Summary, Tally, Waiting};
 pub use stop::Stop;
+
+/// How long a plugin may take to close, and a move of jobs to end.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How a manager runs.
 #[derive(Debug, Clone)]
@@ -87,6 +93,7 @@ pub struct Manager {
     lanes: Vec<LaneParts>,
     pools: Vec<Pool>,
     links: Vec<Link>,
+    spills: Vec<Spill>,
     rulebook: Rulebook,
 }
 
@@ -114,6 +121,7 @@ impl Manager {
             lanes: Vec::new(),
             pools: Vec::new(),
             links: Vec::new(),
+            spills: Vec::new(),
             rulebook: Rulebook {
                 handlers: config.failure_handlers,
                 poison: config.poison,
@@ -155,19 +163,35 @@ impl Manager {
             lane.starts = parts.rate.map(Starts::new);
             lane
         });
-        let mut tasks = JoinSet::new();
-        let mut states = Vec::new();
+        let (mut links, mut spills) = (JoinSet::new(), JoinSet::new());
+        let mut carriers = Vec::new();
+        let mut carrier = |name: &str, is_spill| {
+            let (sender, state) = watch::channel(LinkState::default());
+            carriers.push(Carrier { name: name.to_owned(), is_spill, state });
+            sender
+        };
         for link in std::mem::take(&mut self.links) {
-            let (sender, receiver) = watch::channel(LinkState::default());
-            states.push((link.name.clone(), receiver));
-            tasks.spawn(link.run(stop.watch(), sender));
+            let sender = carrier(&link.name, false);
+            links.spawn(link.run(stop.watch(), sender));
+        }
+        for spill in std::mem::take(&mut self.spills) {
+            let sender = carrier(&spill.name, true);
+            spills.spawn(spill.run(stop.watch(), sender));
         }
         let rulebook = self.rulebook.clone();
-        let engine = Engine::new(rulebook, lanes.collect(), std::mem::take(&mut self.pools), states);
+        let engine = Engine::new(rulebook, lanes.collect(), std::mem::take(&mut self.pools), carriers);
         let summary = engine.run(stop.watch()).await;
-        // Links hear of the end from the same switch as the engine; a run that ended by itself has to tell them.
-        stop.request();
-        while tasks.join_next().await.is_some() {}
+        // Links and spills hear of the end from the same switch as the engine; a run that ended by itself has to tell them.
+        let was_asked = stop.is_requested();
+        if !was_asked {
+            stop.request();
+        }
+        // The jobs of a move that is left open wait until this process runs again.
+        let _left_open = tokio::time::timeout(PATIENCE, async { while spills.join_next().await.is_some() {} }).await;
+        if was_asked {
+            stop.request();
+        }
+        while links.join_next().await.is_some() {}
         self.close().await;
         summary
     }
@@ -181,7 +205,28 @@ impl Manager {
         for entry in workers {
             self.start_worker(base, entry).await?;
         }
+        self.spills = self.queues.iter().filter_map(|queue| self.spill(queue)).collect();
         Ok(())
+    }
+
+    /// What moves jobs out of a queue when it is short of room, if it is to be done.
+    fn spill(&self, queue: &OpenQueue) -> Option<Spill> {
+        let target_name = queue.handle().spills_into()?.to_owned();
+        let target = self.queues.iter().find(|other| other.name() == target_name)?.handle().clone();
+        Some(Spill {
+            name: queue.name().to_owned(),
+            source: queue.handle().clone(),
+            target_name,
+            target,
+            types: self.pools.iter().map(|pool| Arc::clone(&pool.job_type)).collect(),
+            ids: self.ids(),
+            random: self.rulebook.random.clone(),
+            known_target: OnceCell::new(),
+        })
+    }
+
+    fn ids(&self) -> Ids {
+        Ids::new(self.rulebook.clock.clone(), self.rulebook.random.clone())
     }
 
     async fn start_provider(&mut self, base: &Path, entry: ProviderEntry) -> Result<(), StartError> {
@@ -238,13 +283,22 @@ impl Manager {
         let services = Services {
             worker: name.clone(),
             clock: self.rulebook.clock.clone(),
-            ids: Ids::new(self.rulebook.clock.clone(), self.rulebook.random.clone()),
+            ids: self.ids(),
             enqueue: Box::new(move |job, queue| {
                 let client = client.clone();
                 Box::pin(async move { enqueue(&client, job, queue.as_deref()).await })
             }),
         };
-        self.pools.push(Pool { job_type: name.into(), worker, free: concurrency, timeout, retry, poison, services: Arc::new(services) });
+        self.pools.push(Pool {
+            job_type: name.into(),
+            worker,
+            slots: concurrency,
+            free: concurrency,
+            timeout,
+            retry,
+            poison,
+            services: Arc::new(services),
+        });
         Ok(())
     }
 
@@ -253,7 +307,6 @@ impl Manager {
     }
 
     async fn close(&self) {
-        const PATIENCE: Duration = Duration::from_secs(5);
         for worker in &self.workers {
             closed("worker", tokio::time::timeout(PATIENCE, worker.0.close_boxed()).await);
         }
@@ -281,6 +334,12 @@ fn closed(role: &str, result: Result<anyhow::Result<()>, tokio::time::error::Ela
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(target: "goworker::manager", "a {role} did not close: {error:#}"),
         Err(_) => tracing::warn!(target: "goworker::manager", "a {role} did not close in time"),
+    }
+}
+
+impl fmt::Debug for Spill {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spill").field("from", &self.name).field("into", &self.target_name).finish_non_exhaustive()
     }
 }
 

@@ -73,6 +73,8 @@ pub struct Stats {
     pub by_provider: BTreeMap<String, BTreeMap<String, Tally>>,
     /// Jobs that links put into queues, by the provider they came from.
     pub linked: BTreeMap<String, u64>,
+    /// Jobs that were moved out of queues which were short of room, by queue.
+    pub spilled: BTreeMap<String, u64>,
     /// Slots that are held by jobs which did not stop when their time was up.
     pub stuck: u64,
 }

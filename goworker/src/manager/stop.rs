@@ -36,6 +36,10 @@ impl Stop {
         });
     }
 
+    pub(super) fn is_requested(&self) -> bool {
+        *self.0.borrow() != Phase::Running
+    }
+
     pub(super) fn watch(&self) -> watch::Receiver<Phase> {
         self.0.subscribe()
     }

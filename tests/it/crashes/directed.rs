@@ -99,8 +99,10 @@ fn a_job_that_processes_die_on_is_a_dead_letter(entry: &str) {
     let config = fleet::config(entry, 3, 30_000, 4).replace("poison: 1000", "poison: 2");
     let sandbox = fleet::sandbox(BINARY, &config);
     fleet::enqueue(&sandbox, &jobs("slow", 0, 1));
+    let mut pids = Vec::new();
     for nth in 1..=2 {
         let mut killed = fleet::start(&sandbox);
+        pids.push(Some(u64::from(killed.pid())));
         wait_until("it runs", Duration::from_secs(20), || started(&sandbox) == nth);
         killed.kill();
     }
@@ -115,6 +117,11 @@ fn a_job_that_processes_die_on_is_a_dead_letter(entry: &str) {
     for line in ["  state        dead\n", "  crashes      2\n", "2 processes died on it, so it is not run again\n"] {
         assert!(shown.contains(line), "{shown}");
     }
+    let shown = sandbox.run(["jobs", "show", "jobs.ron", "job-0", "--format", "json"]);
+    let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    let deaths = shown["jobs"][0]["deaths"].as_array().unwrap();
+    assert_eq!(deaths.iter().map(|death| death["pid"].as_u64()).collect::<Vec<_>>(), pids, "{shown}");
+    assert!(deaths.iter().all(|death| death["at"].is_string() && death["host"].is_string()), "{shown}");
 }
 
 #[test]

@@ -11,3 +11,4 @@ mod fleet;
 mod following;
 mod ledger;
 mod random;
+mod spill;

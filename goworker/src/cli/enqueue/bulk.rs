@@ -390,7 +390,7 @@ mod tests {
         assert_eq!(ids, ["1"]);
         assert_eq!(
             end,
-            "jobs.jsonl:2: a job of type `thumb` does not take these: `params`: \"path\" is a required property\n\
+            "jobs.jsonl:2: a job of type `thumb` does not take these: `params.path` is missing\n\
              stopped before line 2: 1 job enqueued into `jobs`"
         );
     }

@@ -24,7 +24,7 @@ pub(super) struct OneJob {
     #[arg(long, requires = "job_type")]
     name: Option<String>,
     /// The arguments, any JSON
-    #[arg(long, value_name = "JSON", requires = "job_type")]
+    #[arg(long, value_name = "JSON", allow_hyphen_values = true, requires = "job_type")]
     params: Option<String>,
     /// How many times to try again after the first attempt
     #[arg(long, value_name = "N", requires = "job_type")]

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use jsonschema::Validator;
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
 use crate::config::Config;
 use crate::job::Job;
 use crate::registry::Registry;
+use crate::settings::did_you_mean;
 
 /// More mistakes of one job are not told.
 const MOST: usize = 10;
@@ -15,7 +17,14 @@ const MOST: usize = 10;
 /// The schemas of a configuration's workers, by the type of their jobs.
 #[derive(Debug, Default)]
 pub(super) struct ParamsCheck {
-    schemas: BTreeMap<String, Validator>,
+    schemas: BTreeMap<String, Schema>,
+}
+
+/// What the params of one type have to be, as it is written and as it is applied.
+#[derive(Debug)]
+struct Schema {
+    written: Value,
+    validator: Validator,
 }
 
 impl ParamsCheck {
@@ -27,9 +36,9 @@ impl ParamsCheck {
 
     fn of_workers<'a>(workers: impl Iterator<Item = (&'a str, &'a str)>, registry: &Registry) -> Self {
         let schema = |(name, kind): (&str, &str)| {
-            let schema = (registry.worker(kind)?.params)()?.to_value();
-            match jsonschema::draft202012::new(&schema) {
-                Ok(validator) => Some((name.to_owned(), validator)),
+            let written = (registry.worker(kind)?.params)()?.to_value();
+            match jsonschema::draft202012::new(&written) {
+                Ok(validator) => Some((name.to_owned(), Schema { written, validator })),
                 Err(error) => {
                     tracing::warn!(kind, %error, "its schema of params is no JSON Schema, so nothing is checked");
                     None
@@ -43,9 +52,34 @@ impl ParamsCheck {
     pub(super) fn check(&self, job: &Job) -> Result<(), String> {
         let Some(schema) = self.schemas.get(&job.job_type) else { return Ok(()) };
         let Ok(params) = serde_json::from_str::<Value>(job.params.get()) else { return Ok(()) };
-        let errors: Vec<String> =
-            schema.iter_errors(&params).take(MOST).map(|error| format!("`{}`: {error}", path(error.instance_path().as_str()))).collect();
+        let errors: Vec<String> = schema.validator.iter_errors(&params).take(MOST).flat_map(|error| schema.told(&error)).collect();
         if errors.is_empty() { Ok(()) } else { Err(format!("a job of type `{}` does not take these: {}", job.job_type, errors.join("; "))) }
+    }
+}
+
+impl Schema {
+    /// What is wrong, in the words for settings where there are such.
+    fn told(&self, error: &ValidationError<'_>) -> Vec<String> {
+        let place = path(error.instance_path().as_str());
+        match error.kind() {
+            ValidationErrorKind::Required { property: Value::String(name) } => vec![format!("`{place}.{name}` is missing")],
+            ValidationErrorKind::AdditionalProperties { unexpected } => {
+                let known = self.siblings(error.schema_path().as_str());
+                let unknown = |name: &String| match did_you_mean(name, known.iter().copied()) {
+                    Some(hint) => format!("`{place}.{name}` is unknown; {hint}"),
+                    None => format!("`{place}.{name}` is unknown"),
+                };
+                unexpected.iter().map(unknown).collect()
+            }
+            _ => vec![format!("`{place}`: {error}")],
+        }
+    }
+
+    /// The properties of the object to which this keyword belongs.
+    fn siblings(&self, keyword: &str) -> Vec<&str> {
+        let object = keyword.rsplit_once('/').and_then(|(object, _)| self.written.pointer(object));
+        let properties = object.and_then(|object| object.get("properties")?.as_object());
+        properties.into_iter().flat_map(|properties| properties.keys().map(String::as_str)).collect()
     }
 }
 

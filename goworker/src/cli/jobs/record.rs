@@ -7,6 +7,7 @@ use crate::cli::terminal;
 use crate::clock::Timestamp;
 use crate::job::{Job, JobId};
 use crate::outcome::Attempt;
+use crate::process::Death;
 use crate::progress::Progress;
 use crate::queue::{JobRecord, State};
 
@@ -66,6 +67,7 @@ struct Whole<'a> {
     line: Line<'a>,
     exit_code: Option<i32>,
     attempts: &'a [Attempt],
+    deaths: &'a [Death],
     job: &'a Job,
 }
 
@@ -105,6 +107,7 @@ pub(super) fn whole_json(found: &[Found]) -> String {
             line: Line::from(found),
             exit_code: found.record.failure.as_ref().and_then(|failure| failure.exit_code),
             attempts: &found.record.attempts,
+            deaths: &found.record.deaths,
             job: &found.record.job,
         })
     }))
@@ -122,6 +125,7 @@ pub(super) mod tests {
     use super::*;
     use crate::job::Ids;
     use crate::outcome::{Cause, Failure, Output};
+    use crate::process::Process;
     use crate::units::Dur;
 
     /// A moment of 24 November 2026, at `time`.
@@ -145,6 +149,7 @@ pub(super) mod tests {
             output: Output::none(),
             failure: None,
             attempts: vec![],
+            deaths: vec![],
         };
         Found { queue: queue.into(), record }
     }
@@ -172,6 +177,8 @@ pub(super) mod tests {
         };
         found.record.attempt = 2;
         found.record.crashes = 1;
+        let process = Process { host: "rack\x1b[2J".into(), pid: 4711, nonce: "3ed9d3a0b1e9a2c4".into() };
+        found.record.deaths = vec![Death { at: at("12:00:03"), process }];
         found.record.attempts = vec![
             attempt(1, Failure::new(Cause::Timeout, "took longer than 100ms"), &[]),
             attempt(2, failure.clone(), &["info  opening", "error \x1b[31mno such card\x1b[0m"]),

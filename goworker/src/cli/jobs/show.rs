@@ -13,9 +13,10 @@ use crate::client::OpenQueue;
 use crate::clock::{Clock, Timestamp};
 use crate::job::{Job, JobId};
 use crate::outcome::{Attempt, Failure};
+use crate::process::Death;
 use crate::registry::Registry;
 
-/// Show everything about jobs: arguments, output, each failed attempt with its error and last log lines
+/// Show everything about jobs: arguments, output, each failed attempt with its error and last log lines, and which processes died on them
 #[derive(Debug, clap::Args)]
 pub(super) struct ShowJobs {
     #[command(flatten)]
@@ -85,6 +86,9 @@ fn job(found: &Found, now: Timestamp) -> String {
     line("queue", Some(found.queue.clone()));
     line("attempts", Some(attempts_told(record.attempt, job.retries)));
     line("crashes", (record.crashes > 0).then(|| record.crashes.to_string()));
+    for Death { at, process } in &record.deaths {
+        line("death", Some(format!("{}, process {} on {}, {}", instant(*at), process.pid, process.host, process.nonce)));
+    }
     line("priority", (job.priority != 0).then(|| job.priority.to_string()));
     line("timeout", job.timeout.map(|timeout| timeout.to_string()));
     line("unique", job.unique_key().map(|key| unique_told(key, job)));
@@ -125,7 +129,7 @@ fn attempts_told(attempts: u32, retries: Option<u32>) -> String {
 }
 
 fn told(attempt: &Attempt) -> String {
-    let took = when::rough(attempt.duration.get());
+    let took = when::took(attempt.duration.get());
     let mut text = format!("  {BOLD}attempt {}{BOLD:#}    {DIM}{}, took {took}{DIM:#}\n", attempt.number, attempt.started_at);
     text.push_str(&attempt.failure.as_ref().map(|failure| indented(cause(failure), failure)).unwrap_or_default());
     for line in &attempt.log {

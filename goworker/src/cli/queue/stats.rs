@@ -1,4 +1,4 @@
-//! `queue stats`: how many jobs there are of each type in each state.
+//! `queue stats`: how many jobs there are of each type in each state, and which processes run them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -14,13 +14,14 @@ use crate::cli::terminal::{self, BOLD, Reader};
 use crate::cli::{Format, escape, when};
 use crate::client::OpenQueue;
 use crate::clock::{Clock, Timestamp};
+use crate::process::ProcessRecord;
 use crate::queue::{Count, QueueStats, State};
 use crate::registry::Registry;
 
-/// Count the jobs of each queue, by type and state, and tell what is paused
+/// Count the jobs of each queue, by type and state, and tell what is paused and which processes run them
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "In a pipe: one count a line, columns separated by tabs: queue, type, state, jobs, and `paused` or `-`. Jobs that await another attempt have the state `retrying`."
+    after_help = "In a pipe: one count a line, columns separated by tabs: queue, type, state, jobs, and `paused` or `-`. Jobs that await another attempt have the state `retrying`. Processes are told to people and in JSON. One that ended without a close, or hangs, is gone, and stays listed for an hour."
 )]
 pub(in crate::cli) struct StatsArgs {
     #[command(flatten)]
@@ -54,6 +55,7 @@ struct Counted {
     queue: String,
     kind: &'static str,
     stats: QueueStats,
+    processes: Vec<ProcessRecord>,
     /// The types that no worker of the configuration runs.
     unknown: Vec<String>,
 }
@@ -69,7 +71,8 @@ async fn count(queues: &[OpenQueue], workers: &[String]) -> Result<Vec<Counted>,
             .map(|count| count.job_type.clone())
             .collect();
         unknown.dedup();
-        counted.push(Counted { queue: queue.name().to_owned(), kind: queue.kind(), stats, unknown });
+        let processes = queue.processes().await?;
+        counted.push(Counted { queue: queue.name().to_owned(), kind: queue.kind(), stats, processes, unknown });
     }
     Ok(counted)
 }
@@ -98,7 +101,7 @@ fn tables(counted: &[Counted], reader: Reader, now: Timestamp) -> String {
 }
 
 fn table(counted: &Counted, reader: Reader, now: Timestamp) -> String {
-    let Counted { queue, kind, stats, unknown } = counted;
+    let Counted { queue, kind, stats, processes, unknown } = counted;
     let mut text = format!("{BOLD}{queue}{BOLD:#} ({kind})");
     if let Some(since) = stats.oldest_ready {
         let _ = write!(text, ": the oldest ready job has waited {}", when::rough(now.since(since)));
@@ -107,11 +110,22 @@ fn table(counted: &Counted, reader: Reader, now: Timestamp) -> String {
     if !stats.paused.is_empty() {
         let _ = writeln!(text, "{}", pause::told(queue, &stats.paused));
     }
-    if stats.counts.is_empty() {
-        return text + "no jobs\n";
+    text += &if stats.counts.is_empty() { "no jobs\n".to_owned() } else { jobs(&stats.counts, reader) };
+    for job_type in unknown {
+        let _ = writeln!(text, "no worker of this configuration runs jobs of type `{}`", escape::line(job_type));
     }
+    if !processes.is_empty() {
+        text += &self::processes(processes, reader, now);
+    }
+    if processes.iter().all(|process| process.gone) {
+        text += "no process runs jobs of this queue now\n";
+    }
+    text
+}
+
+fn jobs(counts: &[Count], reader: Reader) -> String {
     let mut rows: BTreeMap<&str, [u64; COLUMNS.len()]> = BTreeMap::new();
-    for count in &stats.counts {
+    for count in counts {
         if let Some(column) = COLUMNS.iter().position(|name| *name == state(count)) {
             rows.entry(&count.job_type).or_default()[column] += count.jobs;
         }
@@ -121,11 +135,18 @@ fn table(counted: &Counted, reader: Reader, now: Timestamp) -> String {
     for (job_type, jobs) in rows {
         table.row([job_type.to_owned()].into_iter().chain(jobs.map(|jobs| jobs.to_string())));
     }
-    text += &table.render(reader);
-    for job_type in unknown {
-        let _ = writeln!(text, "no worker of this configuration runs jobs of type `{}`", escape::line(job_type));
+    table.render(reader)
+}
+
+fn processes(processes: &[ProcessRecord], reader: Reader, now: Timestamp) -> String {
+    let mut table = Table::new(["PROCESS", "VERSION", "STARTED", "SEEN", "SLOTS"]);
+    for ProcessRecord { process, info, started_at, seen_at, gone } in processes {
+        let seen = format!("{}{}", when::relative(*seen_at, now), if *gone { ", gone" } else { "" });
+        let slots: Vec<String> = info.slots.iter().map(|(job_type, slots)| format!("{slots} {job_type}")).collect();
+        let process = format!("{} on {}", process.pid, process.host);
+        table.row([process, info.version.clone(), when::relative(*started_at, now), seen, slots.join(", ")]);
     }
-    text
+    table.render(reader)
 }
 
 fn json(counted: &[Counted]) -> String {
@@ -142,6 +163,7 @@ fn json(counted: &[Counted]) -> String {
         paused: bool,
         paused_types: Vec<&'a str>,
         counts: Vec<Jobs<'a>>,
+        processes: &'a [ProcessRecord],
     }
     #[derive(Serialize)]
     struct Jobs<'a> {
@@ -152,7 +174,7 @@ fn json(counted: &[Counted]) -> String {
         jobs: u64,
     }
     fn queue(counted: &Counted) -> Queue<'_> {
-        let Counted { queue, kind, stats, unknown } = counted;
+        let Counted { queue, kind, stats, processes, unknown } = counted;
         let counts = stats.counts.iter().map(|count| {
             let Count { job_type, state, retrying, jobs } = count;
             Jobs { job_type, state: *state, retrying: *retrying, jobs: *jobs }
@@ -166,6 +188,7 @@ fn json(counted: &[Counted]) -> String {
             paused: stats.paused.queue,
             paused_types,
             counts: counts.collect(),
+            processes,
         }
     }
     terminal::json(&Queues { queues: counted.iter().map(queue).collect() })
@@ -174,6 +197,7 @@ fn json(counted: &[Counted]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::{Process, ProcessInfo};
     use crate::queue::Paused;
 
     fn counted() -> Vec<Counted> {
@@ -189,9 +213,17 @@ mod tests {
         let oldest_ready = Some("2026-11-24T12:00:00Z".parse().unwrap());
         let paused = Paused { queue: false, types: ["lua".to_owned()].into() };
         let stats = QueueStats { counts, oldest_ready, paused };
-        let jobs = Counted { queue: "jobs".into(), kind: "sqlite", stats, unknown: vec!["resise".into()] };
+        let at = |time: &str| format!("2026-11-24T{time}Z").parse().unwrap();
+        let process = |pid, slots: &[(&str, usize)], seen: &str| {
+            let slots = slots.iter().map(|(job_type, slots)| ((*job_type).to_owned(), *slots)).collect();
+            let info = ProcessInfo { version: "0.1.0".into(), slots };
+            let process = Process { host: "web\x1b[31m-1".into(), pid, nonce: "3ed9d3a0b1e9a2c4".into() };
+            ProcessRecord::at(at("12:03:20"), process, info, at("12:00:00"), at(seen)).unwrap()
+        };
+        let processes = vec![process(812, &[("cli", 2)], "12:01:00"), process(4711, &[("cli", 2), ("lua", 20)], "12:03:16")];
+        let jobs = Counted { queue: "jobs".into(), kind: "sqlite", stats, processes, unknown: vec!["resise".into()] };
         let stats = QueueStats { paused: Paused { queue: true, ..Paused::default() }, ..QueueStats::default() };
-        let orders = Counted { queue: "orders".into(), kind: "sqlite", stats, unknown: vec![] };
+        let orders = Counted { queue: "orders".into(), kind: "sqlite", stats, processes: vec![], unknown: vec![] };
         vec![jobs, orders]
     }
 

@@ -10,13 +10,13 @@ use crate::manager::{Summary, Tally, Waiting};
 /// A line about all jobs, a table by type, and what was left.
 pub(super) fn text(summary: &Summary, reader: Reader) -> String {
     let total = summary.stats.total();
-    let mut text = format!("{BOLD}{}{BOLD:#} in {}\n", headline(&total), when::rough(summary.elapsed.get()));
+    let mut text = format!("{BOLD}{}{BOLD:#} in {}\n", headline(&total), when::took(summary.elapsed.get()));
     let types = summary.stats.by_type();
     if !types.is_empty() {
         let mut table = Table::new(["TYPE", "ATTEMPTS", "DONE", "RETRIED", "DEAD", "BUSY"]).numbers(1..=5);
         for (job_type, tally) in types {
             let counts = [tally.started, tally.done, tally.retried, tally.dead].map(|count| count.to_string());
-            table.row([job_type.to_owned()].into_iter().chain(counts).chain([when::rough(tally.busy.get())]));
+            table.row([job_type.to_owned()].into_iter().chain(counts).chain([when::took(tally.busy.get())]));
         }
         // The summary is for people, wherever it goes: columns, not tabs.
         let width = if let Reader::Person { width } = reader { width } else { None };
@@ -24,6 +24,9 @@ pub(super) fn text(summary: &Summary, reader: Reader) -> String {
     }
     for (provider, jobs) in &summary.stats.linked {
         line(&mut text, &format!("{} taken in from `{provider}`", counted(*jobs)));
+    }
+    for (queue, jobs) in summary.stats.spilled.iter().filter(|(_, jobs)| **jobs > 0) {
+        line(&mut text, &format!("{} moved out of `{queue}`, which was short of room", counted(*jobs)));
     }
     for (count, what) in oddities(&total, summary.stats.stuck) {
         line(&mut text, &format!("{what}: {count}"));

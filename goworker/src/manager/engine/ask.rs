@@ -9,13 +9,25 @@ use crate::outcome::{Cause, Failure, Outcome, Rules, Settlement, decide};
 use crate::provider::{Batch, Delivery, Demand, ProviderError, Settled, Token};
 use crate::retry::RetryPolicy;
 
-use super::super::lane::Fetching;
+use super::super::lane::{Fetching, Lane};
 use super::super::report;
 use super::super::stop::Phase;
 use super::{Answer, Engine, Pool, Timer};
 
 /// How many settlements may wait for a provider before no more jobs are taken from it.
 const OUTBOX_LIMIT: usize = 10_000;
+
+/// The most fetches of a lane under way.
+const MOST_ASKED: usize = 2;
+
+impl Pool {
+    /// The most jobs in one fetch: half of the slots, so that a queue hands out jobs for one half while those of the other run.
+    /// Where that would be few, a call would cost more than it brings.
+    fn wave(&self) -> usize {
+        const WORTH_A_CALL: usize = 16;
+        self.slots.div_ceil(2).max(WORTH_A_CALL)
+    }
+}
 
 impl Engine {
     /// Asks each lane for what can start now.
@@ -30,23 +42,28 @@ impl Engine {
                 continue;
             }
             match &self.lanes[lane].fetching {
-                Fetching::Idle => self.fetch(lane, demand),
+                Fetching::Idle if self.lanes[lane].asked < MOST_ASKED => self.fetch(lane, demand),
                 Fetching::Waiting { demand: asked, call } if wants_more(&demand, asked) => {
                     call.abort();
+                    self.lanes[lane].fetching = Fetching::Idle;
                     self.fetch(lane, demand);
                 }
-                Fetching::Waiting { .. } | Fetching::Asked | Fetching::BackingOff => {}
+                Fetching::Idle | Fetching::Waiting { .. } | Fetching::BackingOff => {}
             }
         }
     }
 
+    /// What can start now. Beside a fetch that is under way, only whole waves of the types of which there was plenty.
     fn demand(&mut self, lane: usize) -> Demand {
-        if self.lanes[lane].provider.selects() {
-            let free = |pool: &Pool| (pool.free > 0).then(|| (Arc::clone(&pool.job_type), pool.free));
-            return Demand::ByType(self.pools.iter().filter_map(free).collect());
+        let Lane { provider, asked, plenty, parked, .. } = &self.lanes[lane];
+        if provider.selects() {
+            let asks_for = |pool: &&Pool| *asked == 0 || (pool.free >= pool.wave() && plenty.contains(&pool.job_type));
+            let free = |pool: &Pool| (pool.free > 0).then(|| (Arc::clone(&pool.job_type), pool.free.min(pool.wave())));
+            return Demand::ByType(self.pools.iter().filter(asks_for).filter_map(free).collect());
         }
         // What a plain source hands out may be of any type: as long as something is parked, it is not asked.
-        let free = if self.lanes[lane].parked.is_empty() { self.pools.iter().map(|pool| pool.free).sum() } else { 0 };
+        let may_ask = *asked == 0 && parked.is_empty();
+        let free = if may_ask { self.pools.iter().map(|pool| pool.free).sum() } else { 0 };
         Demand::Any(if free == 0 { 0 } else { free.min(self.allowed(lane)) })
     }
 
@@ -66,7 +83,8 @@ impl Engine {
         self.reserve(&demand);
         let provider = Arc::clone(&self.lanes[lane].provider);
         let asked = Instant::now();
-        self.lanes[lane].fetching = Fetching::Asked;
+        self.lanes[lane].asked += 1;
+        self.lanes[lane].just_asked = true;
         self.call(lane, async move {
             let result = provider.fetch_boxed(&demand).await;
             Answer::Fetched { asked, demand, result }
@@ -94,14 +112,15 @@ impl Engine {
 
     pub(super) fn fetched(&mut self, lane: usize, asked: Instant, demand: Demand, result: Result<Batch, ProviderError>) {
         self.unreserve(&demand);
-        self.lanes[lane].fetching = Fetching::Idle;
+        self.lanes[lane].asked -= 1;
         match result {
             Ok(batch) => {
                 self.lanes[lane].outages = 0;
-                if batch.deliveries.is_empty() {
-                    self.wait_until_ready(lane, demand);
-                } else {
+                self.lanes[lane].plenty = filled(&demand, &batch.deliveries);
+                if !batch.deliveries.is_empty() {
                     self.accept(lane, asked, batch);
+                } else if self.lanes[lane].asked == 0 && matches!(self.lanes[lane].fetching, Fetching::Idle) {
+                    self.wait_until_ready(lane, demand);
                 }
             }
             Err(error) => {
@@ -191,6 +210,17 @@ impl Engine {
         let Delivery { job, handle, .. } = delivery;
         self.lanes[lane].outbox.push(Settled { token, handle, job, attempt: None, settlement: Settlement::Release });
     }
+}
+
+/// The types of which there were as many jobs as were asked for.
+fn filled(demand: &Demand, deliveries: &[Delivery]) -> Vec<Arc<str>> {
+    let Demand::ByType(types) = demand else { return Vec::new() };
+    let is_filled = |job_type: &str, slots: usize| deliveries.iter().filter(|delivery| delivery.job.job_type == job_type).count() >= slots;
+    types
+        .iter()
+        .filter(|(job_type, slots)| deliveries.len() >= *slots && is_filled(job_type, *slots))
+        .map(|(job_type, _)| Arc::clone(job_type))
+        .collect()
 }
 
 /// Whether there are slots now for a type that was not asked for. More slots for a type that had nothing are no reason.

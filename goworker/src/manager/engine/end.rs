@@ -9,6 +9,7 @@ use crate::queue::{Count, Paused, QueueStats, State};
 use crate::units::Dur;
 
 use super::super::lane::Fetching;
+use super::super::link::Carrier;
 use super::super::report;
 use super::super::stats::{Stats, Summary, Waiting};
 use super::super::stop::Phase;
@@ -28,8 +29,9 @@ pub(super) enum IdleCheck {
     /// There is work in our hands.
     #[default]
     Busy,
-    /// The queues are being asked: so many answers of this round are missing, and whether those that came saw no work.
-    Asking { round: u64, missing: usize, idle: bool },
+    /// The queues are being asked: so many answers of this round are missing, and whether those that came saw no work. Had jobs gone
+    /// from queue to queue since, none might have seen them.
+    Asking { round: u64, missing: usize, idle: bool, carried: u64 },
     /// They had work for others; they are asked again in a while.
     Others,
     /// Nothing is left.
@@ -46,11 +48,11 @@ impl IdleCheck {
 impl Engine {
     /// Goes on to a later phase, if there is one.
     pub(super) fn enter(&mut self, asked: Phase) {
-        if let Some((name, _)) = self.links.iter().find(|(_, link)| link.has_changed().is_err())
+        if let Some(ended) = self.carriers.iter().find(|carrier| carrier.state.has_changed().is_err())
             && self.phase == Phase::Running
             && asked == Phase::Running
         {
-            let message = format!("the link from `{name}` has ended");
+            let message = format!("the {} from `{}` has ended", if ended.is_spill { "spill" } else { "link" }, ended.name);
             self.fatal.get_or_insert(message);
         }
         let asked = if self.fatal.is_some() { asked.max(Phase::Draining) } else { asked };
@@ -107,7 +109,7 @@ impl Engine {
 
     /// Whether nothing that was taken is left unsettled, and nothing more is on its way.
     fn is_empty_handed(&self) -> bool {
-        let no_more = |lane: &super::Lane| !(lane.provider.selects() && matches!(lane.fetching, Fetching::Asked));
+        let no_more = |lane: &super::Lane| !(lane.provider.selects() && lane.asked > 0);
         self.running.values().all(|running| running.stuck) && self.lanes.iter().all(|lane| lane.is_settled() && no_more(lane))
     }
 
@@ -116,18 +118,24 @@ impl Engine {
         let has_nothing = |lane: &super::Lane| matches!(lane.fetching, Fetching::Waiting { .. }) || self.pools.is_empty();
         let quiet = self.running.is_empty()
             && self.lanes.iter().all(|lane| lane.is_settled() && has_nothing(lane))
-            && self.links.iter().all(|(_, link)| link.borrow().idle);
+            && self.carriers.iter().all(|carrier| carrier.state.borrow().idle);
         match self.idle {
             _ if !quiet => self.idle.reset(),
             IdleCheck::Busy => {
                 self.timer_number += 1;
                 let round = self.timer_number;
                 let missing = self.take_census(Some(round));
-                self.idle = if missing == 0 { IdleCheck::Idle } else { IdleCheck::Asking { round, missing, idle: true } };
+                self.idle =
+                    if missing == 0 { IdleCheck::Idle } else { IdleCheck::Asking { round, missing, idle: true, carried: self.carried() } };
             }
             IdleCheck::Asking { .. } | IdleCheck::Others | IdleCheck::Idle => {}
         }
         self.idle == IdleCheck::Idle
+    }
+
+    /// How many jobs have gone into queues by other ways than an enqueue.
+    fn carried(&self) -> u64 {
+        self.carriers.iter().map(|carrier| carrier.state.borrow().linked).sum()
     }
 
     /// Asks each queue what it holds, in a round of the idle check or apart from it; answers how many were asked.
@@ -169,12 +177,12 @@ impl Engine {
 
     fn idle_answer(&mut self, answered: Option<u64>, lane_is_idle: bool) {
         match self.idle {
-            IdleCheck::Asking { round, missing, idle } if answered == Some(round) => {
-                let idle = idle && lane_is_idle;
+            IdleCheck::Asking { round, missing, idle, carried } if answered == Some(round) => {
+                let idle = idle && lane_is_idle && carried == self.carried();
                 self.idle = match (missing - 1, idle) {
                     (0, true) => IdleCheck::Idle,
                     (0, false) => IdleCheck::Others,
-                    (missing, idle) => IdleCheck::Asking { round, missing, idle },
+                    (missing, idle) => IdleCheck::Asking { round, missing, idle, carried },
                 };
                 if self.idle == IdleCheck::Others {
                     self.set_timer(RECOUNT, Timer::Recount);
@@ -239,7 +247,10 @@ impl Engine {
                 stats.by_provider.entry(provider.to_owned()).or_default().insert(job_type.to_owned(), *tally);
             }
         }
-        stats.linked = self.links.iter().map(|(name, link)| (name.clone(), link.borrow().linked)).collect();
+        for Carrier { name, is_spill, state } in &self.carriers {
+            let counts = if *is_spill { &mut stats.spilled } else { &mut stats.linked };
+            counts.insert(name.clone(), state.borrow().linked);
+        }
         stats
     }
 }

@@ -4,6 +4,7 @@
 //! send, and nobody's code runs in it. One turn handles all that has happened, then asks for more, then waits.
 
 mod ask;
+mod beat;
 mod end;
 mod jobs;
 mod leases;
@@ -24,6 +25,7 @@ use tokio::time::Instant;
 use crate::clock::{Clock, Random};
 use crate::outcome::{FailureHandler, WorkResult};
 use crate::plugin::WorkerHandle;
+use crate::process::ProcessInfo;
 use crate::provider::{Batch, Delivery, Demand, ProviderError, Renewal, Settled, Token};
 use crate::queue::QueueStats;
 use crate::retry::RetryPolicy;
@@ -32,7 +34,7 @@ use crate::worker::Services;
 
 use self::jobs::Running;
 use super::lane::{Fetching, Lane, reconnect_delay};
-use super::link::LinkState;
+use super::link::Carrier;
 use super::stats::{Summary, Tally};
 use super::stop::Phase;
 
@@ -44,6 +46,8 @@ const CENSUS: Duration = Duration::from_secs(30);
 pub(super) struct Pool {
     pub(super) job_type: Arc<str>,
     pub(super) worker: WorkerHandle,
+    pub(super) slots: usize,
+    /// How many of them no job has, and no fetch is to fill.
     pub(super) free: usize,
     pub(super) timeout: Option<Duration>,
     pub(super) retry: RetryPolicy,
@@ -72,6 +76,7 @@ enum Answer {
     Settled { settled: Vec<Settled>, result: Result<Vec<usize>, ProviderError> },
     Renewed { tokens: Vec<Token>, asked: Instant, result: Result<Renewal, ProviderError> },
     Census { round: Option<u64>, result: Result<QueueStats, ProviderError> },
+    Announced { result: Result<(), ProviderError> },
     ProgressNoted { result: Result<(), ProviderError> },
 }
 
@@ -93,6 +98,8 @@ enum Timer {
     Resettle(usize),
     /// A delivery that its provider cannot schedule is to be tried again.
     Retry(usize, Token, Box<Delivery>),
+    /// A lane's queue is told that this process is there.
+    Beat(usize),
     /// Queues are looked through for jobs that nobody runs.
     Census,
     /// Queues that had work for others are asked again.
@@ -118,7 +125,9 @@ pub(super) struct Engine {
     lanes: Vec<Lane>,
     pools: Vec<Pool>,
     by_type: HashMap<Arc<str>, usize>,
-    links: Vec<(String, watch::Receiver<LinkState>)>,
+    /// What this process tells of itself.
+    info: Arc<ProcessInfo>,
+    carriers: Vec<Carrier>,
 
     running: HashMap<task::Id, Running>,
     jobs: JoinSet<Ended>,
@@ -147,16 +156,18 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    pub(super) fn new(rulebook: Rulebook, lanes: Vec<Lane>, pools: Vec<Pool>, links: Vec<(String, watch::Receiver<LinkState>)>) -> Self {
+    pub(super) fn new(rulebook: Rulebook, lanes: Vec<Lane>, pools: Vec<Pool>, carriers: Vec<Carrier>) -> Self {
         let by_type = pools.iter().enumerate().map(|(index, pool)| (Arc::clone(&pool.job_type), index)).collect();
         let tallies = vec![Tally::default(); lanes.len() * (pools.len() + 1)];
         let census = vec![None; lanes.len()];
+        let info = Arc::new(beat::info(&pools));
         Engine {
             rulebook,
             lanes,
             pools,
             by_type,
-            links,
+            info,
+            carriers,
             running: HashMap::new(),
             jobs: JoinSet::new(),
             calls: JoinSet::new(),
@@ -180,6 +191,7 @@ impl Engine {
     /// Runs until the end is asked for, or until nothing is left to do if that is what was wanted.
     pub(super) async fn run(mut self, mut stop: watch::Receiver<Phase>) -> Summary {
         self.fire(Timer::Census);
+        (0..self.lanes.len()).for_each(|lane| self.fire(Timer::Beat(lane)));
         loop {
             while self.turn() {}
             self.enter(*stop.borrow_and_update());
@@ -196,7 +208,7 @@ impl Engine {
                 Some(ended) = self.jobs.join_next_with_id() => self.ended(ended),
                 Some(answer) = self.calls.join_next_with_id() => self.answered(answer),
                 () = tokio::time::sleep_until(next) => {}
-                () = any_change(&mut self.links), if self.phase == Phase::Running => {}
+                () = any_change(&mut self.carriers), if self.phase == Phase::Running => {}
                 () = self.progressed.notified(), if self.telling == progress::Telling::Nothing => self.progressed(),
             }
         }
@@ -247,6 +259,7 @@ impl Engine {
             Ok((_, Answer::Settled { settled, result })) => self.settled(lane, settled, result),
             Ok((_, Answer::Renewed { tokens, asked, result })) => self.renewed(lane, &tokens, asked, result),
             Ok((_, Answer::Census { round, result })) => self.counted(lane, round, result),
+            Ok((_, Answer::Announced { result })) => self.announced(lane, result),
             Ok((_, Answer::ProgressNoted { result })) => self.progress_noted(lane, result),
             Err(error) if error.is_panic() => {
                 // It has taken its slots and settlements with it; its leases bring the jobs back after a restart.
@@ -277,13 +290,17 @@ impl Engine {
             Timer::Abort(id) => self.abort_job(id),
             Timer::Stuck(id) => self.still_stuck(id),
             Timer::Renew(lane) => self.renew(lane),
-            Timer::Reconnect(lane) => self.lanes[lane].fetching = Fetching::Idle,
+            Timer::Reconnect(lane) if matches!(self.lanes[lane].fetching, Fetching::BackingOff) => {
+                self.lanes[lane].fetching = Fetching::Idle
+            }
+            Timer::Reconnect(_) => {}
             Timer::Open(lane) => self.lanes[lane].opening = false,
-            Timer::Resettle(lane) => self.lanes[lane].settling = false,
+            Timer::Resettle(lane) => self.lanes[lane].settles_later = false,
             Timer::Retry(lane, token, delivery) => {
                 self.lanes[lane].resting -= 1;
                 self.place(lane, token, *delivery);
             }
+            Timer::Beat(lane) => self.beat(lane),
             Timer::Census => {
                 self.take_census(None);
                 self.set_timer(CENSUS, Timer::Census);
@@ -318,13 +335,13 @@ impl Engine {
     }
 }
 
-/// Returns when any link has something new to say, or has ended.
-async fn any_change(links: &mut [(String, watch::Receiver<LinkState>)]) {
-    if links.is_empty() {
+/// Returns when any link or spill has something new to say, or has ended.
+async fn any_change(carriers: &mut [Carrier]) {
+    if carriers.is_empty() {
         return pending().await;
     }
-    // A link that has ended is seen by `is_over`, whichever way the wait for it ends.
-    let (_ended_or_changed, _, _) = select_all(links.iter_mut().map(|(_, link)| link.changed().boxed())).await;
+    // One that has ended is seen by `is_over`, whichever way the wait for it ends.
+    let (_ended_or_changed, _, _) = select_all(carriers.iter_mut().map(|carrier| carrier.state.changed().boxed())).await;
 }
 
 /// What a panic said.

@@ -14,8 +14,10 @@ impl Engine {
     pub(super) fn settle(&mut self) {
         for lane in 0..self.lanes.len() {
             let state = &mut self.lanes[lane];
-            if !state.settling && !state.outbox.is_empty() {
-                state.settling = true;
+            // Beside a fetch that goes in the same moment a second call costs next to nothing.
+            let most = if std::mem::take(&mut state.just_asked) { 2 } else { 1 };
+            if state.settling < most && !state.settles_later && !state.outbox.is_empty() {
+                state.settling += 1;
                 let settled = std::mem::take(&mut state.outbox);
                 self.send_settlements(lane, settled);
             }
@@ -41,15 +43,16 @@ impl Engine {
     }
 
     pub(super) fn settled(&mut self, lane: usize, settled: Vec<Settled>, result: Result<Vec<usize>, ProviderError>) {
+        self.lanes[lane].settling -= 1;
         match result {
             Ok(refused) => {
                 self.lanes[lane].outages = 0;
-                self.lanes[lane].settling = false;
                 refused.iter().filter_map(|index| settled.get(*index)).for_each(|late| self.refused(lane, late));
                 settled.iter().for_each(|settled| self.lanes[lane].close(settled.token));
             }
             Err(error) => {
-                // They go first again, and `settling` stays set until the timer, so that nothing overtakes them.
+                // They go first again; until the timer nothing overtakes them.
+                self.lanes[lane].settles_later = true;
                 self.lanes[lane].outbox.splice(0..0, settled);
                 self.outage(lane, "settle", &error, Timer::Resettle(lane));
             }

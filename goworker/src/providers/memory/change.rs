@@ -1,6 +1,6 @@
-//! What people ask for by hand: cancel, retry, delete.
+//! What people ask for by hand: cancel, retry, delete; and what the process tells of itself.
 
-use goworker::{Change, JobId, State, Timestamp};
+use goworker::{Change, JobId, ProcessInfo, State, Timestamp};
 
 use super::entry::Place;
 use super::store::Store;
@@ -51,5 +51,14 @@ impl Store {
             self.take_over(unique, follower, None, now);
         }
         Change::Changed
+    }
+
+    pub(super) fn announce(&mut self, info: &ProcessInfo, now: Timestamp) {
+        let since = self.announced.as_ref().map_or(now, |(_, since, _)| *since);
+        self.announced = Some((info.clone(), since, now));
+    }
+
+    pub(super) fn withdraw(&mut self) {
+        self.announced = None;
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use goworker::{Attempt, Failure, Job, JobRecord, Output, Progress, State, Timestamp, Token};
+use goworker::{Attempt, Death, Failure, Job, JobRecord, MAX_DEATHS, Output, Progress, State, Timestamp, Token};
 
 /// Names an entry as long as it is stored; the number may be used again afterwards.
 pub(super) type Key = usize;
@@ -82,6 +82,8 @@ pub(super) struct Past {
     /// Those before are from before a person asked for the job again, and count no longer.
     pub(super) counted_from: usize,
     pub(super) crashes: u32,
+    /// The last ones.
+    pub(super) deaths: Vec<Death>,
     pub(super) failure: Option<Failure>,
     pub(super) cancel_asked: bool,
     /// How far it is, while it runs.
@@ -118,7 +120,17 @@ impl Entry {
         past.attempts.push(attempt.clone());
     }
 
-    /// Counts attempts and crashes anew; the attempts stay listed.
+    /// Counts a process that died on it.
+    pub(super) fn crashed(&mut self, death: Death) {
+        let past = self.past();
+        past.crashes += 1;
+        if past.deaths.len() == MAX_DEATHS {
+            past.deaths.remove(0);
+        }
+        past.deaths.push(death);
+    }
+
+    /// Counts attempts and crashes anew; attempts and deaths stay listed.
     pub(super) fn count_anew(&mut self) {
         self.expires_at = None;
         self.output = Output::none();
@@ -152,6 +164,7 @@ impl Entry {
             output: self.output.clone(),
             failure: self.past.as_deref().and_then(|past| past.failure.clone()),
             attempts: Vec::new(),
+            deaths: Vec::new(),
         }
     }
 }

@@ -16,8 +16,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use goworker::{
-    Batch, Change, Clock, Cursor, Demand, Enqueued, Filter, Job, JobId, JobRecord, Progressed, Provider, ProviderError, Queue, QueueStats,
-    Renewal, Settled, Setup, Timestamp, Token, provider,
+    Batch, Change, Clock, Cursor, Demand, Enqueued, Filter, Job, JobId, JobRecord, Process, ProcessInfo, ProcessRecord, Progressed,
+    Provider, ProviderError, Queue, QueueStats, Renewal, Settled, Setup, Timestamp, Token, provider,
 };
 use tokio::sync::Notify;
 
@@ -43,7 +43,8 @@ struct Shared {
 
 impl Shared {
     fn new(setup: &Setup) -> Self {
-        Shared { clock: setup.clock.clone(), store: Mutex::new(Store::new(setup)), changed: Notify::new() }
+        let store = Store::new(Process::new(&setup.random), setup);
+        Shared { clock: setup.clock.clone(), store: Mutex::new(store), changed: Notify::new() }
     }
 
     /// The store, brought up to the present, and the present.
@@ -115,6 +116,11 @@ impl Provider for Memory {
 
     fn keeps_retries(&self) -> bool {
         true
+    }
+
+    async fn close(&self) -> anyhow::Result<()> {
+        self.shared.now().0.withdraw();
+        Ok(())
     }
 }
 
@@ -203,6 +209,17 @@ impl Queue for Memory {
 
     async fn stats(&self) -> Result<QueueStats, ProviderError> {
         Ok(self.shared.now().0.stats())
+    }
+
+    async fn announce(&self, info: &ProcessInfo) -> Result<(), ProviderError> {
+        let (mut store, now) = self.shared.now();
+        store.announce(info, now);
+        Ok(())
+    }
+
+    async fn processes(&self) -> Result<Vec<ProcessRecord>, ProviderError> {
+        let (store, now) = self.shared.now();
+        Ok(store.processes(now))
     }
 
     fn is_durable(&self) -> bool {

@@ -1,6 +1,6 @@
 //! What people ask: lists, single jobs, numbers, and when a job ends.
 
-use goworker::{Filter, JobId, JobRecord, QueueStats, Timestamp};
+use goworker::{Filter, JobId, JobRecord, ProcessInfo, ProcessRecord, QueueStats, Timestamp};
 use tokio::sync::oneshot;
 
 use super::entry::{Entry, Place};
@@ -29,8 +29,8 @@ impl Store {
 
     pub(super) fn get(&self, id: &JobId) -> Option<JobRecord> {
         let entry = &self.entries[*self.ids.get(id)?];
-        let attempts = entry.past.as_deref().map(|past| past.attempts.clone()).unwrap_or_default();
-        Some(JobRecord { attempts, ..self.record(entry) })
+        let (attempts, deaths) = entry.past.as_deref().map(|past| (past.attempts.clone(), past.deaths.clone())).unwrap_or_default();
+        Some(JobRecord { attempts, deaths, ..self.record(entry) })
     }
 
     /// What is dropped when the job has ended or is forgotten, and when it expires; nothing if that is so already.
@@ -58,5 +58,10 @@ impl Store {
     pub(super) fn stats(&self) -> QueueStats {
         let oldest_ready = self.lanes.oldest_ready(|key| self.entries[key].due());
         QueueStats { counts: self.lanes.counts(), oldest_ready, paused: self.lanes.paused.clone() }
+    }
+
+    pub(super) fn processes(&self, now: Timestamp) -> Vec<ProcessRecord> {
+        let record = |(info, since, seen): (ProcessInfo, _, _)| ProcessRecord::at(now, self.process.clone(), info, since, seen);
+        self.announced.clone().and_then(record).into_iter().collect()
     }
 }

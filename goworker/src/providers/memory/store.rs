@@ -7,7 +7,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use goworker::{Batch, Delivery, Demand, JobId, Lease, Progressed, Renewal, Settled, Settlement, Setup, Starts, State, Timestamp, Token};
+use goworker::{
+    Batch, Death, Delivery, Demand, JobId, Lease, Process, ProcessInfo, Progressed, Renewal, Settled, Settlement, Setup, Starts, State,
+    Timestamp, Token,
+};
 use slab::Slab;
 use tokio::sync::oneshot;
 
@@ -18,6 +21,10 @@ use super::unique::Keys;
 /// All jobs of a queue.
 #[derive(Debug)]
 pub(super) struct Store {
+    /// Who holds the leases: nobody else can.
+    pub(super) process: Process,
+    /// What it told of itself, when first and when last.
+    pub(super) announced: Option<(ProcessInfo, Timestamp, Timestamp)>,
     lease: Duration,
     /// What has started lately, if that is limited.
     starts: Option<Starts>,
@@ -39,9 +46,11 @@ pub(super) struct Store {
 }
 
 impl Store {
-    pub(super) fn new(setup: &Setup) -> Self {
+    pub(super) fn new(process: Process, setup: &Setup) -> Self {
         let Setup { lease, keep, rate, .. } = *setup;
         Store {
+            process,
+            announced: None,
             lease,
             starts: rate.map(Starts::new),
             ids: HashMap::new(),
@@ -64,7 +73,7 @@ impl Store {
     pub(super) fn advance(&mut self, now: Timestamp) {
         while let Some(lost) = self.leases.take_lost(now) {
             for key in lost {
-                self.entries[key].past().crashes += 1;
+                self.entries[key].crashed(Death { at: now, process: self.process.clone() });
                 self.put_back(key, now);
             }
         }

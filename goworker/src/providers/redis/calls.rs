@@ -1,6 +1,6 @@
 //! Calls of scripts. One whose answer is lost is repeated, and the server sees that it is the same.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable};
@@ -40,8 +40,8 @@ struct Lane {
 }
 
 /// A call that is being put together.
-pub(super) struct Call<'a> {
-    calls: &'a Calls,
+pub(super) struct Call {
+    calls: Arc<Calls>,
     script: &'static Script,
     lane: Option<Lane>,
     pub(super) cmd: Cmd,
@@ -53,7 +53,7 @@ impl Calls {
     }
 
     /// A call that writes: it takes effect once, however often it is sent.
-    pub(super) fn write(&self, script: &'static Script) -> Call<'_> {
+    pub(super) fn write(self: &Arc<Self>, script: &'static Script) -> Call {
         let mut lane = {
             let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
             lanes.idle.pop().unwrap_or_else(|| {
@@ -66,11 +66,11 @@ impl Calls {
     }
 
     /// A call that may be repeated as it is.
-    pub(super) fn read(&self, script: &'static Script) -> Call<'_> {
+    pub(super) fn read(self: &Arc<Self>, script: &'static Script) -> Call {
         self.begin(script, None)
     }
 
-    fn begin(&self, script: &'static Script, lane: Option<Lane>) -> Call<'_> {
+    fn begin(self: &Arc<Self>, script: &'static Script, lane: Option<Lane>) -> Call {
         let (name, turn) = lane.as_ref().map_or(("", 0), |lane| (lane.name.as_str(), lane.turn));
         let mut cmd = redis::cmd("EVALSHA");
         cmd.arg(script.get_hash()).arg(1).arg(&self.prefix).arg(name).arg(turn);
@@ -80,7 +80,7 @@ impl Calls {
             cmd.arg(u64::try_from(age.as_millis()).map_or(NEVER, |age| age.min(NEVER)));
             cmd.arg(u64::try_from(count).map_or(NEVER, |count| count.min(NEVER)));
         }
-        Call { calls: self, script, lane, cmd }
+        Call { calls: Arc::clone(self), script, lane, cmd }
     }
 
     /// What a key of the queue is called.
@@ -140,7 +140,7 @@ impl Calls {
     }
 }
 
-impl Call<'_> {
+impl Call {
     /// Makes the call, and repeats it while there is no answer.
     pub(super) async fn answer<T: FromRedisValue>(self) -> Result<T, ProviderError> {
         let Call { calls, script, lane, cmd } = self;

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
-use goworker::{Attempt, Change, Count, Delivery, Enqueued, Failure, Ids, Job, JobRecord, Output, Paused, QueueStats, State, Timestamp};
+use goworker::{
+    Attempt, Change, Count, Death, Delivery, Enqueued, Failure, Ids, Job, JobRecord, Output, Paused, Process, ProcessRecord, QueueStats,
+    State, Timestamp,
+};
 use redis::FromRedisValue;
 
-/// What a fetch answers: token, records, what is known of those with a past, and how many texts have come in.
+/// What is handed out: token, records, what is known of those with a past, and 1 if texts have come in.
 pub(super) type Handed = (u64, Vec<Option<Vec<u8>>>, Vec<(u64, u32, Vec<Vec<u8>>)>, u64);
 
-/// What is known of one job: record, past, state, instant, output, failure, attempts, progress, whose end it waits for.
-pub(super) type Known = (Vec<u8>, (u32, u32, u32), String, Option<i64>, String, String, Vec<Vec<u8>>, String, String);
+/// What is known of one job: record, past, state, instant, output, failure, attempts, progress, deaths, whose end it waits for.
+pub(super) type Known = (Vec<u8>, (u32, u32, u32), String, Option<i64>, String, String, Vec<Vec<u8>>, String, Vec<String>, String);
 
 /// A delivery, or the handle of one that cannot be read, and why.
 pub(super) fn deliveries(handed: Handed, ids: &Ids) -> Vec<Result<Delivery, (u64, anyhow::Error)>> {
@@ -34,6 +37,16 @@ fn delivery(handle: u64, record: Option<Vec<u8>>, past: Option<(u64, u32, Vec<Ve
     Ok(delivery)
 }
 
+/// The job in a record, to be stored elsewhere: one that was delayed has the instant at which it is due, as its delay has begun.
+pub(super) fn moving(record: Option<&[u8]>, ids: &Ids) -> anyhow::Result<Job> {
+    let record = record.context("there is no job with this id")?;
+    let (mut job, enqueued_at) = job(record, ids)?;
+    if let Some(delay) = job.delay.take() {
+        job.run_at.get_or_insert_with(|| enqueued_at.after(delay.get()));
+    }
+    Ok(job)
+}
+
 /// The job in a record, and when it was accepted.
 fn job(record: &[u8], ids: &Ids) -> anyhow::Result<(Job, Timestamp)> {
     const FIELDS: usize = 8;
@@ -52,9 +65,15 @@ fn attempts(texts: &[Vec<u8>]) -> anyhow::Result<Vec<Attempt>> {
     texts.iter().map(|text| Ok(serde_json::from_slice(text)?)).collect()
 }
 
+/// A death: when, and who.
+fn death(text: &str) -> anyhow::Result<Death> {
+    let (at, process) = text.split_once(' ').context("a death is cut off")?;
+    Ok(Death { at: Timestamp::from_millis(at.parse()?), process: process.parse().map_err(|error: String| anyhow!(error))? })
+}
+
 /// A job as others see it; with its attempts if they are wanted.
 pub(super) fn record(known: Known, with_attempts: bool, ids: &Ids) -> anyhow::Result<JobRecord> {
-    let (record, (attempts, earlier, crashes), state, at, output, failure, texts, progress, follows) = known;
+    let (record, (attempts, earlier, crashes), state, at, output, failure, texts, progress, deaths, follows) = known;
     let (job, enqueued_at) = job(&record, ids)?;
     let state: State = state.parse().map_err(|error: String| anyhow!(error))?;
     let listed = self::attempts(&texts)?;
@@ -79,7 +98,23 @@ pub(super) fn record(known: Known, with_attempts: bool, ids: &Ids) -> anyhow::Re
         output: if output.is_empty() { Output::none() } else { Output::from_json(output)? },
         failure,
         attempts: if with_attempts { listed } else { Vec::new() },
+        deaths: deaths.iter().map(|text| death(text)).collect::<anyhow::Result<_>>()?,
     })
+}
+
+/// What is known of a process: which one it is, when it began, when it was seen, what it told.
+type Announced = (String, i64, i64, String);
+
+/// The processes at a time.
+pub(super) fn processes((now, announced): (i64, Vec<Announced>)) -> anyhow::Result<Vec<ProcessRecord>> {
+    let mut records = Vec::with_capacity(announced.len());
+    for (process, since, seen, told) in announced {
+        let process: Process = process.parse().map_err(|error: String| anyhow!(error))?;
+        let [now, since, seen] = [now, since, seen].map(Timestamp::from_millis);
+        records.extend(ProcessRecord::at(now, process, serde_json::from_str(&told)?, since, seen));
+    }
+    records.sort_by(|one, other| (one.started_at, &one.process).cmp(&(other.started_at, &other.process)));
+    Ok(records)
 }
 
 /// What became of jobs, a letter for each; some with an id and `;` after it.

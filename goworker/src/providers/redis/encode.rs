@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
-use goworker::{Job, Settled, Settlement};
+use goworker::{Demand, Job, Rate, Settled, Settlement};
 use redis::Cmd;
 
 /// Adds a job, as `accept.lua` reads it. One that must be found again among those that wait must not go to the list of its type.
@@ -49,11 +50,12 @@ pub(super) fn push_settlements(cmd: &mut Cmd, settlements: &[Settled]) -> Vec<us
         let is_plain = matches!(&settled.settlement, Settlement::Done { output } if output.json().is_none());
         if is_first && is_plain { plain.push(position) } else { others.push(position) }
     }
-    plain.sort_by_key(|&position| settlements[position].token);
+    plain.sort_unstable_by_key(|&position| (settlements[position].token, settlements[position].handle));
     for group in plain.chunk_by(|&one, &next| settlements[one].token == settlements[next].token) {
-        cmd.arg("done").arg(settlements[group[0]].token.0).arg(group.len());
-        for &position in group {
-            cmd.arg(settlements[position].handle);
+        let runs = group.chunk_by(|&one, &next| settlements[one].handle + 1 == settlements[next].handle);
+        cmd.arg("done").arg(settlements[group[0]].token.0).arg(runs.clone().count());
+        for run in runs {
+            cmd.arg(settlements[run[0]].handle).arg(settlements[run[run.len() - 1]].handle);
         }
     }
     order.append(&mut plain);
@@ -73,7 +75,7 @@ fn push_settlement(cmd: &mut Cmd, settled: &Settled) {
     match settlement {
         Settlement::Done { output } => match output.json() {
             None => {
-                cmd.arg("done").arg(token.0).arg(1).arg(*handle);
+                cmd.arg("done").arg(token.0).arg(1).arg(*handle).arg(*handle);
             }
             Some(output) => {
                 begin("output");
@@ -96,8 +98,33 @@ fn push_settlement(cmd: &mut Cmd, settled: &Settled) {
     }
 }
 
+/// Adds how many jobs may start, and in how many ms; 0 and 0 if that is not limited.
+pub(super) fn push_rate(cmd: &mut Cmd, rate: Option<Rate>) {
+    let (jobs, window) = rate.map_or((0, 0), |rate| (rate.jobs(), millis(rate.window())));
+    cmd.arg(jobs).arg(window);
+}
+
+/// Adds how many jobs are wanted, as `fetch.lua` reads it.
+pub(super) fn push_demand(cmd: &mut Cmd, demand: &Demand) {
+    match demand {
+        Demand::Any(slots) => {
+            cmd.arg(*slots);
+        }
+        Demand::ByType(types) => {
+            cmd.arg(-1);
+            for (job_type, slots) in types.iter().filter(|(_, slots)| *slots > 0) {
+                cmd.arg(&**job_type).arg(*slots);
+            }
+        }
+    }
+}
+
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// In milliseconds, and never too early. Delays of millions of years end sooner.
-fn whole_millis(delay: std::time::Duration) -> u64 {
+fn whole_millis(delay: Duration) -> u64 {
     const MOST: u128 = 1 << 52;
     u64::try_from(delay.as_nanos().div_ceil(1_000_000).min(MOST)).unwrap_or_default()
 }

@@ -59,7 +59,7 @@ impl Read {
 }
 
 /// Makes jobs of all that has come in.
-pub(super) async fn adopt(calls: &Calls, ids: &Ids) -> Result<(), ProviderError> {
+pub(super) async fn adopt(calls: &Arc<Calls>, ids: &Ids) -> Result<(), ProviderError> {
     loop {
         let mut look = redis::cmd("LRANGE");
         look.arg(calls.key("incoming")).arg(0).arg(PAGE - 1);
@@ -81,7 +81,7 @@ pub(super) async fn adopt(calls: &Calls, ids: &Ids) -> Result<(), ProviderError>
     }
 }
 
-async fn adopt_these(calls: &Calls, texts: &[Vec<u8>], read: &[Read]) -> Result<(String, String), ProviderError> {
+async fn adopt_these(calls: &Arc<Calls>, texts: &[Vec<u8>], read: &[Read]) -> Result<(String, String), ProviderError> {
     let mut call = calls.write(&script::ADOPT);
     call.cmd.arg(texts.len()).arg(texts);
     for Read { failure, .. } in read {
@@ -96,7 +96,7 @@ async fn adopt_these(calls: &Calls, texts: &[Vec<u8>], read: &[Read]) -> Result<
 }
 
 /// Moves what is in a list of the user's to the queue's own, oldest first, which is at the right.
-pub(super) async fn take_over(calls: &Calls, list: &str) -> Result<u64, ProviderError> {
+pub(super) async fn take_over(calls: &Arc<Calls>, list: &str) -> Result<u64, ProviderError> {
     const MOST: u64 = 1_000;
     let mut moved = 0;
     while moved < MOST {
@@ -122,7 +122,7 @@ pub(super) async fn watch(calls: Arc<Calls>, list: String) {
     }
 }
 
-async fn watch_once(calls: &Calls, list: &str) -> Result<(), RedisError> {
+async fn watch_once(calls: &Arc<Calls>, list: &str) -> Result<(), RedisError> {
     let mut connection = calls.server.own_connection().await?;
     loop {
         let mut cmd = redis::cmd("BLMOVE");

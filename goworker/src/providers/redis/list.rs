@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use std::sync::Arc;
+
 use goworker::{Filter, Ids, JobRecord, ProviderError, State};
 
 use super::calls::Calls;
@@ -11,7 +13,7 @@ use super::{decode, script};
 const PAGE: usize = 1_000;
 
 /// The jobs that a filter selects, the newest first.
-pub(super) async fn list(calls: &Calls, filter: &Filter, ids: &Ids) -> Result<Vec<JobRecord>, ProviderError> {
+pub(super) async fn list(calls: &Arc<Calls>, filter: &Filter, ids: &Ids) -> Result<Vec<JobRecord>, ProviderError> {
     let limit = filter.limit.unwrap_or(usize::MAX);
     let wanted = |state: State| filter.states.is_empty() || filter.states.contains(&state);
     // By the ticket that the job got when it was accepted.
@@ -23,6 +25,9 @@ pub(super) async fn list(calls: &Calls, filter: &Filter, ids: &Ids) -> Result<Ve
     }
     if [State::Done, State::Cancelled, State::Expired].into_iter().any(wanted) {
         gather(calls, filter, "ended", "", usize::MAX, &mut found).await?;
+    }
+    if wanted(State::Ready) || wanted(State::Scheduled) {
+        gather(calls, filter, "moving", "", usize::MAX, &mut found).await?;
     }
     if wanted(State::Ready) {
         for job_type in types(calls).await? {
@@ -47,14 +52,14 @@ pub(super) async fn list(calls: &Calls, filter: &Filter, ids: &Ids) -> Result<Ve
     Ok(records)
 }
 
-async fn types(calls: &Calls) -> Result<Vec<String>, ProviderError> {
+async fn types(calls: &Arc<Calls>) -> Result<Vec<String>, ProviderError> {
     let mut cmd = redis::cmd("HKEYS");
     cmd.arg(calls.key("types"));
     calls.ask(cmd).await
 }
 
 async fn gather(
-    calls: &Calls,
+    calls: &Arc<Calls>,
     filter: &Filter,
     place: &str,
     job_type: &str,
@@ -81,7 +86,7 @@ async fn gather(
 }
 
 /// The jobs with these ids that are there, in this order.
-pub(super) async fn records(calls: &Calls, of: &[String], with_attempts: bool, ids: &Ids) -> Result<Vec<JobRecord>, ProviderError> {
+pub(super) async fn records(calls: &Arc<Calls>, of: &[String], with_attempts: bool, ids: &Ids) -> Result<Vec<JobRecord>, ProviderError> {
     let mut call = calls.read(&script::RECORDS);
     call.cmd.arg(u8::from(with_attempts)).arg(of);
     let known: Vec<decode::Known> = call.answer().await?;

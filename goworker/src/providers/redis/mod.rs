@@ -1,7 +1,7 @@
 //! `redis`: a queue on a Redis server, for many processes on many machines.
 //!
 //! From outside in: this file is the plugin, [`open`] how jobs go out and come back, [`calls`] how scripts are called and repeated, [`script`] and `scripts/` what they do, [`bell`]
-//! how waiting goes without polling, [`server`] the connection, [`route`] the way to it. The page `redis-layout.md` describes the keys.
+//! how waiting goes without polling, [`mod@spill`] when jobs move to another queue, [`server`] the connection, [`route`] the way to it. The page `redis-layout.md` describes the keys.
 
 mod bell;
 mod calls;
@@ -14,6 +14,8 @@ mod open;
 mod route;
 mod script;
 mod server;
+mod spill;
+mod steps;
 mod trouble;
 mod url;
 
@@ -24,8 +26,8 @@ use std::time::Duration;
 
 use anyhow::bail;
 use goworker::{
-    Batch, Change, Cursor, Demand, Enqueued, Filter, Job, JobId, JobRecord, MAX_BULK, Progressed, Provider, ProviderError, Queue,
-    QueueStats, Renewal, Settled, Setup, Token, provider,
+    Batch, Change, Cursor, Demand, Enqueued, Filter, Job, JobId, JobRecord, MAX_BULK, Move, Process, ProcessInfo, ProcessRecord,
+    Progressed, Provider, ProviderError, Queue, QueueStats, Renewal, Settled, Setup, Token, provider,
 };
 
 use self::calls::Calls;
@@ -33,6 +35,7 @@ use self::key_part::KeyPart;
 use self::open::Open;
 use self::route::Route;
 use self::server::Server;
+use self::spill::Spill;
 use self::url::Url;
 
 /// Stores jobs on a Redis or Valkey server, for any number of processes on any number of machines.
@@ -56,6 +59,8 @@ pub(super) struct Redis {
     /// What the keys of all queues begin with; `goworker` if left out.
     #[config(example = "goworker")]
     namespace: Option<KeyPart>,
+    /// When the server is short of memory, waiting jobs move to another stored queue, and run there.
+    spill: Option<Spill>,
     #[state]
     open: Option<Open>,
 }
@@ -71,7 +76,7 @@ impl Provider for Redis {
         let queue = self.queue.as_ref().map_or_else(|| setup.name.clone(), KeyPart::to_string);
         let namespace = self.namespace.as_ref().map_or_else(|| "goworker".to_owned(), KeyPart::to_string);
         let prefix = format!("{{{namespace}:{queue}}}:");
-        let owner = format!("{}:{}:{:016x}", host(), std::process::id(), setup.random.bits() & u128::from(u64::MAX));
+        let owner = Process::new(&setup.random).to_string();
         let server = Server::new(Route::new(&self.url, self.ca.as_deref())?, self.url.to_string());
         let calls = Arc::new(Calls::new(server, prefix, setup.keep, owner.clone()));
         let mut layout = redis::cmd("GET");
@@ -84,7 +89,7 @@ impl Provider for Redis {
             );
         }
         calls.warn_of_eviction().await;
-        self.open = Some(Open::new(calls, owner, self.list.clone(), setup));
+        self.open = Some(Open::new(calls, owner, self.list.clone(), self.spill.as_ref(), setup));
         Ok(())
     }
 
@@ -200,6 +205,33 @@ impl Queue for Redis {
         decode::stats(&flat, oldest, &paused).map_err(ProviderError::Failed)
     }
 
+    async fn announce(&self, info: &ProcessInfo) -> Result<(), ProviderError> {
+        self.open()?.announce(info).await
+    }
+
+    async fn processes(&self) -> Result<Vec<ProcessRecord>, ProviderError> {
+        let call = self.open()?.calls.read(&script::PROCESSES);
+        decode::processes(call.answer().await?).map_err(ProviderError::Failed)
+    }
+
+    fn spills_into(&self) -> Option<&str> {
+        self.spill.as_ref().map(|spill| spill.into.0.as_str())
+    }
+
+    async fn take_move(&self, target: &str, types: &[Arc<str>]) -> Result<Option<Move>, ProviderError> {
+        match &self.open()?.spilling {
+            Some(spilling) => spilling.take_move(target, types).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn end_move(&self, target: &str, token: Token, moved: &[JobId], cancelled: &[JobId]) -> Result<Vec<JobId>, ProviderError> {
+        match &self.open()?.spilling {
+            Some(spilling) => spilling.end_move(target, token, moved, cancelled).await,
+            None => Err(ProviderError::Unsupported("this queue has no `spill`, so no job moves".to_owned())),
+        }
+    }
+
     fn is_durable(&self) -> bool {
         true
     }
@@ -251,9 +283,4 @@ impl Redis {
         }
         Ok(changes)
     }
-}
-
-/// This machine, as others know it.
-fn host() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

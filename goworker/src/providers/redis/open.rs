@@ -3,18 +3,23 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use goworker::{Batch, Cause, Demand, Failure, Ids, Job, Lease, ProviderError, Rate, Renewal, Settled, Settlement, Setup, Token};
-use redis::Cmd;
+use goworker::{
+    Batch, Cause, Demand, Failure, Ids, Job, Lease, ProcessInfo, ProcessRecord, ProviderError, Rate, Renewal, Settled, Settlement, Setup,
+    Token,
+};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::bell::Bell;
 use super::calls::Calls;
+use super::spill::{Spill, Spilling};
+use super::steps::Steps;
 use super::{decode, encode, incoming, script};
 
 /// A queue in use.
 #[derive(Debug)]
 pub(super) struct Open {
     pub(super) calls: Arc<Calls>,
+    steps: Steps,
     bell: Bell,
     owner: String,
     lease: Duration,
@@ -23,12 +28,15 @@ pub(super) struct Open {
     /// A list of the user's that is taken over, and the task that waits for what comes in it.
     list: Option<String>,
     watch: OnceLock<AbortOnDropHandle<()>>,
+    pub(super) spilling: Option<Spilling>,
 }
 
 impl Open {
-    pub(super) fn new(calls: Arc<Calls>, owner: String, list: Option<String>, setup: &Setup) -> Self {
+    pub(super) fn new(calls: Arc<Calls>, owner: String, list: Option<String>, spill: Option<&Spill>, setup: &Setup) -> Self {
         let bell = Bell::new(Arc::clone(&calls), &owner);
-        Open { calls, bell, owner, lease: setup.lease, rate: setup.rate, ids: setup.ids(), list, watch: OnceLock::new() }
+        let steps = Steps::new(Arc::clone(&calls), owner.clone(), setup);
+        let spilling = spill.map(|spill| Spilling::new(spill, Arc::clone(&calls), setup.ids()));
+        Open { spilling, calls, steps, bell, owner, lease: setup.lease, rate: setup.rate, ids: setup.ids(), list, watch: OnceLock::new() }
     }
 
     pub(super) async fn fetch(&self, demand: &Demand) -> Result<Batch, ProviderError> {
@@ -58,23 +66,9 @@ impl Open {
         Ok(batch)
     }
 
-    /// What is there, and how many texts have come in that may be jobs.
+    /// What is there, and whether texts have come in that may be jobs: 1, or 0.
     async fn fetch_once(&self, demand: &Demand) -> Result<(Batch, u64), ProviderError> {
-        let mut call = self.calls.write(&script::FETCH);
-        call.cmd.arg(millis(self.lease)).arg(&self.owner);
-        self.push_rate(&mut call.cmd);
-        match demand {
-            Demand::Any(slots) => {
-                call.cmd.arg(*slots);
-            }
-            Demand::ByType(types) => {
-                call.cmd.arg(-1);
-                for (job_type, slots) in types.iter().filter(|(_, slots)| *slots > 0) {
-                    call.cmd.arg(&**job_type).arg(*slots);
-                }
-            }
-        }
-        let handed: decode::Handed = call.answer().await?;
+        let handed = self.steps.fetch(demand).await?;
         let (token, incoming) = (Token(handed.0), handed.3);
         let mut deliveries = Vec::with_capacity(handed.1.len());
         for delivery in decode::deliveries(handed, &self.ids) {
@@ -97,14 +91,9 @@ impl Open {
         self.settle(&[Settled { token, handle, job, attempt: None, settlement }]).await.map(|_| ())
     }
 
-    fn push_rate(&self, cmd: &mut Cmd) {
-        let (jobs, window) = self.rate.map_or((0, 0), |rate| (rate.jobs(), millis(rate.window())));
-        cmd.arg(jobs).arg(window);
-    }
-
     pub(super) async fn ready(&self, demand: &Demand) {
         let mut call = self.calls.read(&script::LOOK);
-        self.push_rate(&mut call.cmd);
+        encode::push_rate(&mut call.cmd, self.rate);
         if let Demand::ByType(types) = demand {
             for (job_type, _) in types.iter().filter(|(_, slots)| *slots > 0) {
                 call.cmd.arg(&**job_type);
@@ -129,17 +118,14 @@ impl Open {
         if settlements.is_empty() {
             return Ok(Vec::new());
         }
-        let mut call = self.calls.write(&script::SETTLE);
-        let order = encode::push_settlements(&mut call.cmd, settlements);
-        let refused: Vec<usize> = call.answer().await?;
-        let mut refused: Vec<usize> = refused.into_iter().filter_map(|nth| order.get(nth).copied()).collect();
+        let mut refused = self.steps.settle(settlements).await?;
         refused.sort_unstable();
         Ok(refused)
     }
 
     pub(super) async fn renew(&self, leases: &[Token]) -> Result<Renewal, ProviderError> {
         let mut call = self.calls.read(&script::RENEW);
-        call.cmd.arg(millis(self.lease));
+        call.cmd.arg(encode::millis(self.lease));
         for token in leases {
             call.cmd.arg(token.0);
         }
@@ -148,14 +134,20 @@ impl Open {
         Ok(Renewal { lost: lost.into_iter().map(Token).collect(), cancelled })
     }
 
-    /// Gives back what this process holds; how many jobs that is.
+    /// Tells the others that this process is there.
+    pub(super) async fn announce(&self, info: &ProcessInfo) -> Result<(), ProviderError> {
+        let mut call = self.calls.read(&script::ANNOUNCE);
+        call.cmd
+            .arg(&self.owner)
+            .arg(serde_json::to_string(info).map_err(ProviderError::failed)?)
+            .arg(encode::millis(ProcessRecord::LISTED));
+        call.answer().await
+    }
+
+    /// Gives back what this process holds, and takes its leave; how many jobs that is.
     pub(super) async fn release(&self) -> Result<u64, ProviderError> {
         let mut call = self.calls.write(&script::RELEASE);
         call.cmd.arg(&self.owner);
         call.answer().await
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -55,3 +55,8 @@ pub(super) fn stopped(path: &Path, why: &str) -> ProviderError {
 pub(super) fn closed(path: &Path) -> ProviderError {
     ProviderError::Failed(anyhow!("`{}` is closed", path.display()))
 }
+
+/// What stands in a column cannot be read.
+pub(super) fn unreadable(column: usize, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into())
+}

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use goworker::{
     Attempt, Batch, Cause, Change, Clock, Cursor, Delivery, Demand, Enqueued, Failure, Ids, Job, JobId, JobRecord, Lease, MAX_BULK,
-    Progressed, ProviderError, Random, Renewal, Settled, Settlement, Setup, Timestamp, Token,
+    ProcessInfo, ProcessRecord, Progressed, ProviderError, Random, Renewal, Settled, Settlement, Setup, Timestamp, Token,
 };
 use tokio::sync::OnceCell;
 
@@ -32,7 +32,7 @@ pub(super) struct OpenFile {
     clock: Clock,
     random: Random,
     ids: Ids,
-    /// This process among those that fetch; it registers with its first fetch.
+    /// This process among those that run jobs; it registers when it is announced, or with its first fetch.
     owner: OnceCell<Owner>,
 }
 
@@ -213,6 +213,16 @@ impl OpenFile {
         self.writer.call(ACCEPT, move |store| store.resume(job_type.as_deref())).await
     }
 
+    pub(super) async fn announce(&self, info: &ProcessInfo) -> Result<(), ProviderError> {
+        let owner = self.owner.get_or_try_init(|| self.register()).await?.id;
+        let info = serde_json::to_string(info).map_err(ProviderError::failed)?;
+        self.writer.call(CLAIM, move |store| store.announce(owner, &info)).await
+    }
+
+    pub(super) async fn processes(&self) -> Result<Vec<ProcessRecord>, ProviderError> {
+        self.reader.processes(self.clock.now()).await
+    }
+
     /// Gives this process an identity, and puts in order what those before it left behind.
     async fn register(&self) -> Result<Owner, ProviderError> {
         let lost = self.reader.lost().await?;
@@ -225,8 +235,8 @@ impl OpenFile {
             LifeSign::give(&path, &random)
         });
         let sign = sign.await.map_err(ProviderError::failed)?.with_context(|| beside(&self.path)).map_err(ProviderError::Unavailable)?;
-        let nonce = sign.nonce.clone();
-        match self.writer.call(ACCEPT, move |store| store.register(&nonce)).await {
+        let process = sign.process.clone();
+        match self.writer.call(ACCEPT, move |store| store.register(&process)).await {
             Ok(id) => Ok(Owner { id, sign: Mutex::new(Some(sign)) }),
             Err(error) => {
                 sign.end().with_context(|| beside(&self.path)).map_err(ProviderError::Unavailable)?;

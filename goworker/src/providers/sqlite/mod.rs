@@ -17,6 +17,7 @@ mod open;
 mod owner;
 mod pause;
 mod place;
+mod processes;
 mod purge;
 mod put;
 mod rate;
@@ -37,8 +38,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use goworker::{
-    Batch, Change, Cursor, Demand, Enqueued, Filter, Job, JobId, JobRecord, Progressed, Provider, ProviderError, Queue, QueueStats,
-    Renewal, Settled, Setup, Token, provider,
+    Batch, Change, Cursor, Demand, Enqueued, Filter, Job, JobId, JobRecord, ProcessInfo, ProcessRecord, Progressed, Provider,
+    ProviderError, Queue, QueueStats, Renewal, Settled, Setup, Token, provider,
 };
 
 use change::Wish;
@@ -164,6 +165,17 @@ impl Queue for Sqlite {
         match self.existing()? {
             Some(file) => file.present().await?.stats().await,
             None => Ok(QueueStats::default()),
+        }
+    }
+
+    async fn announce(&self, info: &ProcessInfo) -> Result<(), ProviderError> {
+        self.file()?.announce(info).await
+    }
+
+    async fn processes(&self) -> Result<Vec<ProcessRecord>, ProviderError> {
+        match self.existing()? {
+            Some(file) => file.processes().await,
+            None => Ok(Vec::new()),
         }
     }
 

@@ -10,11 +10,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::clock::Random;
+use crate::process::Process;
 
 /// A locked file that says: this process lives.
 #[derive(Debug)]
 pub(super) struct LifeSign {
-    pub(super) nonce: String,
+    pub(super) process: Process,
     path: PathBuf,
     file: File,
 }
@@ -23,8 +24,8 @@ impl LifeSign {
     /// A new identity for the database at `db`.
     pub(super) fn give(db: &Path, random: &Random) -> io::Result<Self> {
         loop {
-            let nonce = format!("{:032x}", random.bits());
-            let path = path_of(db, &nonce);
+            let process = Process::new(random);
+            let path = path_of(db, &process.nonce);
             let file = match OpenOptions::new().write(true).create_new(true).open(&path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 opened => opened?,
@@ -32,7 +33,7 @@ impl LifeSign {
             file.lock()?;
             // Someone who tidies up may have taken the file for a dead one's before it was locked.
             if file.metadata()?.nlink() > 0 {
-                return Ok(LifeSign { nonce, path, file });
+                return Ok(LifeSign { process, path, file });
             }
         }
     }

@@ -113,6 +113,7 @@ impl Store {
         self.run("DELETE FROM job WHERE seq IN (SELECT value FROM json_each(?1))", [seqs])?;
         self.run("DELETE FROM output WHERE seq IN (SELECT value FROM json_each(?1))", [seqs])?;
         self.run("DELETE FROM attempt WHERE seq IN (SELECT value FROM json_each(?1))", [seqs])?;
+        self.run("DELETE FROM death WHERE seq IN (SELECT value FROM json_each(?1))", [seqs])?;
         Ok(())
     }
 

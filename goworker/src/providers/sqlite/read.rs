@@ -9,11 +9,14 @@ use rusqlite::{Connection, OptionalExtension, Result, Row};
 use crate::clock::Timestamp;
 use crate::job::{Ids, Job, JobId};
 use crate::outcome::{Attempt, Failure, Output};
+use crate::process::ProcessRecord;
 use crate::progress::Progress;
 use crate::provider::ProviderError;
 use crate::queue::{Count, Filter, JobRecord, QueueStats, State};
 
+use super::fault::unreadable;
 use super::place::{self, Known, Place, find, locate};
+use super::processes::{deaths, processes};
 use super::{fault, open, pause, recover, schema};
 
 /// When a job is due that waits for the end of another one.
@@ -89,9 +92,15 @@ impl Reader {
             };
             let mut record = record(conn, ids, known.seq, place.state(), at)?;
             record.attempts = attempts(conn, known.seq)?;
+            record.deaths = deaths(conn, known.seq)?;
             Ok(Some(record))
         })
         .await
+    }
+
+    pub(super) async fn processes(&self, now: Timestamp) -> Result<Vec<ProcessRecord>, ProviderError> {
+        let path = Arc::clone(&self.path);
+        self.ask(move |conn, _| processes(conn, &path, now)).await
     }
 
     pub(super) async fn list(&self, filter: &Filter) -> Result<Vec<JobRecord>, ProviderError> {
@@ -157,6 +166,7 @@ fn record(conn: &Connection, ids: &Ids, seq: i64, state: State, at: Option<i64>)
             output: row.get::<_, Option<String>>(6)?.map(Output::from_json).transpose().map_err(|e| unreadable(6, e))?.unwrap_or_default(),
             failure: failure(row)?,
             attempts: Vec::new(),
+            deaths: Vec::new(),
         })
     })
 }
@@ -199,10 +209,6 @@ fn attempts(conn: &Connection, seq: i64) -> Result<Vec<Attempt>> {
     let mut select = conn.prepare_cached("SELECT attempt FROM attempt WHERE seq = ?1 ORDER BY n")?;
     let rows = select.query_map([seq], |row| serde_json::from_str(row.get_ref(0)?.as_str()?).map_err(|error| unreadable(0, error)))?;
     rows.collect()
-}
-
-fn unreadable(column: usize, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into())
 }
 
 /// Counts by reading the narrow tables only, never the jobs themselves, but for the few that run or have ended.

@@ -1,10 +1,7 @@
 //! What brings jobs back: leases that are over, processes that are gone, times that have come.
 
-use std::path::{Path, PathBuf};
-
 use rusqlite::{Connection, Result};
 
-use super::owner;
 use super::place::{Place, by_seq, locate, locate_waiting};
 use super::schema::NEVER;
 use super::seqs::Seqs;
@@ -16,26 +13,10 @@ const MAX_LEASES: usize = 4;
 const MAX_PROMOTED: usize = 1_000;
 /// The most jobs found too late to be started, in one step.
 const MAX_EXPIRED: usize = 1_000;
-/// How often to look whether other processes are still there.
-const LOOK_MS: i64 = 1_000;
-
-/// What to know about the processes on this file.
-#[derive(Debug)]
-pub(super) struct OwnerLook {
-    db: PathBuf,
-    own: Option<i64>,
-    looked_at: Option<i64>,
-}
-
-impl OwnerLook {
-    pub(super) fn new(db: &Path) -> Self {
-        OwnerLook { db: db.to_owned(), own: None, looked_at: None }
-    }
-}
 
 /// Whether a lost lease counts as a crash of its jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Crash {
+pub(super) enum Crash {
     Counted,
     NotCounted,
 }
@@ -48,30 +29,13 @@ pub(super) fn is_behind(conn: &Connection, now: i64) -> Result<bool> {
 }
 
 impl Store {
-    /// Notes this process as one that holds leases; answers its number, which no other ever had.
-    pub(super) fn register(&mut self, nonce: &str) -> Result<i64> {
-        let (host, pid) = (rustix::system::uname().nodename().to_string_lossy().into_owned(), std::process::id());
-        self.run("INSERT INTO owner(nonce, host, pid, since) VALUES(?1, ?2, ?3, ?4)", (nonce, host, pid, self.now))?;
-        let own = self.conn().last_insert_rowid();
-        self.owners = OwnerLook { own: Some(own), looked_at: None, ..OwnerLook::new(&self.owners.db) };
-        Ok(own)
-    }
-
-    /// Gives back what this process still holds. Nothing has crashed.
-    pub(super) fn unregister(&mut self) -> Result<()> {
-        if let Some(own) = self.owners.own {
-            self.end_leases_of(own, Crash::NotCounted)?;
-            self.owners.own = None;
-        }
-        Ok(())
-    }
-
     /// Brings the tables up to the present: what is due becomes ready, what was handed out to someone who is gone or
     /// late comes back, what should have been started before ends. Every transaction begins with it.
     pub(super) fn recover(&mut self) -> Result<()> {
         for owner in self.gone_owners()? {
             tracing::warn!(owner, "a process is gone; its jobs are taken up");
             self.end_leases_of(owner, Crash::Counted)?;
+            self.note_gone(owner)?;
         }
         if !is_behind(self.conn(), self.now)? {
             return Ok(());
@@ -140,32 +104,10 @@ impl Store {
         self.put_finished("expired", expired)
     }
 
-    /// Other processes on this file that are gone. Looks once a second: each look opens their files.
-    fn gone_owners(&mut self) -> Result<Vec<i64>> {
-        if self.owners.looked_at.is_some_and(|at| (self.now - at).abs() < LOOK_MS) {
-            return Ok(Vec::new());
-        }
-        self.owners.looked_at = Some(self.now);
-        let mut gone = Vec::new();
-        let mut select = self.conn().prepare_cached("SELECT id, nonce FROM owner WHERE id IS NOT ?1")?;
-        let mut rows = select.query([self.owners.own])?;
-        while let Some(row) = rows.next()? {
-            let (id, nonce): (i64, String) = (row.get(0)?, row.get(1)?);
-            match owner::is_gone(&self.owners.db, &nonce) {
-                Ok(true) => gone.push(id),
-                Ok(false) => {}
-                // Its leases end by time in any case.
-                Err(error) => tracing::warn!(owner = id, %error, "it cannot be told whether a process is still there"),
-            }
-        }
-        Ok(gone)
-    }
-
-    fn end_leases_of(&mut self, owner: i64, crash: Crash) -> Result<()> {
+    pub(super) fn end_leases_of(&mut self, owner: i64, crash: Crash) -> Result<()> {
         for token in self.all::<i64>("SELECT token FROM batch WHERE owner = ?1 ORDER BY token", [owner])? {
             self.end_lease(token, crash)?;
         }
-        self.run("DELETE FROM owner WHERE id = ?1", [owner])?;
         Ok(())
     }
 
@@ -177,7 +119,7 @@ impl Store {
                 continue;
             }
             if crash == Crash::Counted {
-                self.run("UPDATE job SET crashes = crashes + 1 WHERE seq = ?1", [seq])?;
+                self.note_death(token, seq)?;
             }
             if self.one::<i64>("SELECT 1 FROM cancel WHERE token = ?1 AND seq = ?2", [token, seq])?.is_some() {
                 self.put_finished("cancelled", vec![seq])?;

@@ -21,7 +21,7 @@ pub(super) const NEVER: i64 = (1 << 53) - 1;
 /// What leads from each version of the schema to the next. `user_version` tells how many of them a file has seen.
 ///
 /// A step that was released is never changed: new ones are appended.
-pub(super) const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_6, VERSION_7];
+pub(super) const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7];
 
 const VERSION_1: &str = "
 CREATE TABLE job(                       -- every job that is known
@@ -131,6 +131,18 @@ CREATE TABLE progress(                  -- how far running jobs are
 CREATE INDEX progress_token ON progress(token);
 ";
 
+const VERSION_5: &str = "
+CREATE TABLE death(                     -- the last processes that died on a job
+  seq INTEGER NOT NULL, n INTEGER NOT NULL,
+  at INTEGER NOT NULL,                  -- when that was noticed
+  host TEXT NOT NULL, pid INTEGER NOT NULL, nonce TEXT NOT NULL,
+  PRIMARY KEY(seq, n)
+) STRICT, WITHOUT ROWID;
+ALTER TABLE owner ADD COLUMN info TEXT;                       -- what it tells of itself, as JSON; NULL: it never did
+ALTER TABLE owner ADD COLUMN seen INTEGER NOT NULL DEFAULT 0; -- when it told last
+ALTER TABLE owner ADD COLUMN gone INTEGER NOT NULL DEFAULT 0; -- 1: it holds nothing any more, and is listed for a while
+";
+
 const VERSION_6: &str = "
 ALTER TABLE unique_key ADD COLUMN earliest INTEGER;   -- when the window of the holder before was over: who takes its place starts no earlier
 ALTER TABLE unique_key ADD COLUMN next INTEGER;       -- the job that waits for the end of the holder; it is scheduled for no time
@@ -170,6 +182,8 @@ pub(super) fn migrate(conn: &mut Connection, steps: &[&str]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Timestamp;
+    use crate::providers::sqlite::processes;
 
     #[test]
     fn an_older_file_is_brought_to_the_newest_schema() {
@@ -199,6 +213,19 @@ mod tests {
         migrate(&mut conn, &[VERSION_1, VERSION_2, VERSION_3]).unwrap();
         migrate(&mut conn, STEPS).unwrap();
         conn.execute_batch("INSERT INTO progress(seq, token, progress) VALUES(1, 1, '{}')").unwrap();
+    }
+
+    #[test]
+    fn a_file_from_before_processes_were_noted_has_room_for_them() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn, &STEPS[..4]).unwrap();
+        conn.execute_batch("INSERT INTO job(id, type, prio, queued, due, crashes, body) VALUES('a', 'x', 0, 1, 1, 2, '{}')").unwrap();
+        conn.execute_batch("INSERT INTO owner(nonce, host, pid, since) VALUES('n', 'h', 1, 1)").unwrap();
+        migrate(&mut conn, STEPS).unwrap();
+        conn.execute_batch("INSERT INTO death(seq, n, at, host, pid, nonce) VALUES(1, 1, 1, 'h', 1, 'n')").unwrap();
+        assert_eq!(processes::deaths(&conn, 1).unwrap().len(), 1);
+        // One of an older program announces nothing.
+        assert_eq!(processes::processes(&conn, "jobs.db".as_ref(), Timestamp::from_millis(1)).unwrap(), []);
     }
 
     #[test]

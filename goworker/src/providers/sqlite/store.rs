@@ -1,7 +1,7 @@
 //! The write side of a file: one connection, and transactions that say how durable they have to be.
 //!
 //! What happens inside a transaction is in the files beside this one, by subject: accept, claim, settle, change,
-//! recover, put, purge.
+//! recover, processes, put, purge.
 
 use std::path::Path;
 
@@ -11,8 +11,8 @@ use rusqlite::{Connection, OptionalExtension, Params, Result};
 use crate::provider::Keep;
 use crate::rate::Rate;
 
+use super::processes::OwnerLook;
 use super::purge::Tally;
-use super::recover::OwnerLook;
 use super::waiting::Stirred;
 
 /// Whether a transaction must be on the disk when it returns.

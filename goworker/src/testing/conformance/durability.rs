@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::announcing::info;
 use super::cases;
 use super::following::{expect_follows, following};
 use super::rating::LONG;
@@ -10,6 +11,7 @@ use super::trial::{Fault, PROMPT, SHORT, Trial, Verdict, claim, expect};
 use super::uniqueness::{expect_held, unique};
 use crate::job::Job;
 use crate::outcome::Settlement;
+use crate::process::{Process, ProcessInfo};
 use crate::provider::Cursor;
 use crate::queue::{Filter, JobRecord, Paused, State};
 use crate::rate::Rate;
@@ -20,6 +22,9 @@ cases![
     everything_accepted_survives_a_crash,
     running_jobs_of_a_crashed_holder_come_again_with_one_crash_more,
     crashes_add_up_over_restarts,
+    each_process_that_died_on_a_job_is_told_after_a_restart,
+    processes_are_told_of_each_other_until_they_close,
+    the_process_that_died_on_a_job_is_the_one_that_was_listed,
     two_processes_work_on_the_same_jobs,
     a_close_releases_running_jobs_and_counts_nothing,
     tokens_grow_across_a_restart,
@@ -141,6 +146,55 @@ async fn crashes_add_up_over_restarts(mut trial: Trial) -> Verdict {
         expect("crashes in the record", queue.record("a").await?.crashes, crashes)?;
     }
     Ok(())
+}
+
+async fn each_process_that_died_on_a_job_is_told_after_a_restart(mut trial: Trial) -> Verdict {
+    trial.setup.lease = SHORT;
+    let queue = trial.open().await?;
+    queue.accept(jobs(&["a"])).await?;
+    let _lost = queue.take_exactly(&["a"]).await?;
+    drop(queue);
+    let queue = trial.open().await?;
+    for _ in 0..2 {
+        let _lost = queue.await_jobs(1).await?;
+    }
+    drop(queue);
+    let queue = trial.open().await?;
+    let _held = queue.await_jobs(1).await?;
+    let deaths = queue.record("a").await?.deaths;
+    let same: Vec<bool> = deaths.windows(2).map(|pair| pair[0].process == pair[1].process).collect();
+    expect("whether each death is of the process before", same, [false, true])?;
+    queue.shut().await?;
+    let queue = trial.open().await?;
+    expect("deaths after a close, which is none", queue.record("a").await?.deaths, deaths)
+}
+
+async fn processes_are_told_of_each_other_until_they_close(trial: Trial) -> Verdict {
+    let (one, two, looking) = (trial.open().await?, trial.open().await?, trial.open().await?);
+    one.announce(&info(&[(WORK, 1)])).await?;
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    two.announce(&info(&[(WORK, 2)])).await?;
+    let listed = looking.processes().await?;
+    let told: Vec<(&ProcessInfo, bool)> = listed.iter().map(|record| (&record.info, record.gone)).collect();
+    expect("what each tells, and whether it is gone", told, [(&info(&[(WORK, 1)]), false), (&info(&[(WORK, 2)]), false)])?;
+    claim("they are different ones", listed[0].process != listed[1].process)?;
+    one.shut().await?;
+    let left: Vec<ProcessInfo> = looking.processes().await?.into_iter().map(|record| record.info).collect();
+    expect("what is left when one has closed", left, [info(&[(WORK, 2)])])
+}
+
+async fn the_process_that_died_on_a_job_is_the_one_that_was_listed(mut trial: Trial) -> Verdict {
+    let queue = trial.open_with_short_leases().await?;
+    queue.announce(&info(&[(WORK, 1)])).await?;
+    queue.accept(jobs(&["a"])).await?;
+    let _lost = queue.take_exactly(&["a"]).await?;
+    drop(queue);
+    let queue = trial.open().await?;
+    let _held = queue.await_jobs(1).await?;
+    let record = queue.record("a").await?;
+    let died: Vec<&Process> = record.deaths.iter().map(|death| &death.process).collect();
+    let listed = queue.processes().await?;
+    expect("the process that died on the job", died, listed.iter().map(|record| &record.process).collect::<Vec<_>>())
 }
 
 async fn two_processes_work_on_the_same_jobs(trial: Trial) -> Verdict {

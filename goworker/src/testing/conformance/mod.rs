@@ -39,7 +39,9 @@
 //! taken first from then on. `GOWORKER_CASES=5000 cargo test` walks more; 48 walks are usual.
 
 mod accepting;
+mod announcing;
 mod cutting_off;
+mod deaths;
 mod durability;
 mod following;
 mod handing_out;
@@ -202,6 +204,8 @@ async fn judge_cases(nature: Nature, open: &Arc<Open>, report: &mut Report) {
         handing_out::CASES,
         settling::CASES,
         leases::CASES,
+        deaths::CASES,
+        announcing::CASES,
         managing::CASES,
         pausing::CASES,
         progressing::CASES,

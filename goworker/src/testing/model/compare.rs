@@ -4,7 +4,7 @@ use crate::clock::Timestamp;
 use crate::job::JobId;
 use crate::plugin::QueueHandle;
 use crate::provider::ProviderError;
-use crate::queue::{Filter, JobRecord, QueueStats, State};
+use crate::queue::{Filter, JobRecord, MAX_DEATHS, QueueStats, State};
 
 use super::invariant::{Holds, Invariant};
 use super::known::{Known, Place};
@@ -62,6 +62,7 @@ impl Shown {
         {
             let what = format!("attempts of {}", whole.job.id);
             Invariant::Counting.same(&what, &whole.attempts, &known.attempts)?;
+            compare_deaths(whole, known, instants)?;
         }
         Invariant::Statistics.same("what is paused", &self.stats.paused, &model.paused)?;
         Invariant::Statistics.same("counts", &self.stats.counts, &model.counts())?;
@@ -90,6 +91,23 @@ fn compare_job(record: &JobRecord, known: &Known) -> Holds {
     Invariant::Counting.same(&format!("failure of {id}"), record.failure.as_ref(), known.failure())?;
     Invariant::Ends.same(&format!("output of {id}"), &record.output, &known.output)?;
     Invariant::Leases.same(&format!("whether {id} is leased"), record.leased_until.is_some(), record.state == State::Running)
+}
+
+/// Which process is which is not known beforehand, only whether two are the same.
+fn compare_deaths(record: &JobRecord, known: &Known, instants: bool) -> Holds {
+    let what = format!("deaths on {}", record.job.id);
+    let last = &known.deaths[known.deaths.len().saturating_sub(MAX_DEATHS)..];
+    Invariant::Counting.same(&what, record.deaths.len(), last.len())?;
+    for (one, (process, at)) in record.deaths.iter().zip(last) {
+        for (other, (same, _)) in record.deaths.iter().zip(last) {
+            let what = format!("{what}: whether {} and {} are the same process", one.process, other.process);
+            Invariant::Counting.same(&what, one.process == other.process, process == same)?;
+        }
+        if instants {
+            Invariant::Counting.same(&format!("{what}: when one was noticed"), told(Some(one.at)), told(Some(*at)))?;
+        }
+    }
+    Ok(())
 }
 
 fn compare_instants(record: &JobRecord, known: &Known, model: &Reference) -> Holds {

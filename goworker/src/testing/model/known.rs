@@ -26,6 +26,8 @@ pub(super) struct Known {
     /// All attempts that were charged, but one that succeeded.
     pub(super) attempts: Vec<Attempt>,
     pub(super) crashes: u32,
+    /// The processes that died on it, and when that was noticed.
+    pub(super) deaths: Vec<(usize, Timestamp)>,
     pub(super) output: Output,
     pub(super) cancel_asked: bool,
     /// Whether its order among equals is not told: it was given another place, or came together with others.
@@ -67,6 +69,7 @@ impl Known {
             place,
             attempts: Vec::new(),
             crashes: 0,
+            deaths: Vec::new(),
             output: Output::none(),
             cancel_asked: false,
             moved: false,
@@ -123,6 +126,12 @@ impl Known {
     /// Back to the place that it had before it was handed out.
     pub(super) fn put_back(&mut self, now: Timestamp) {
         if self.cancel_asked { self.end(State::Cancelled, now) } else { self.place = Place::Ready }
+    }
+
+    /// A process died on it.
+    pub(super) fn crash(&mut self, process: usize, now: Timestamp) {
+        self.crashes += 1;
+        self.deaths.push((process, now));
     }
 
     fn wait(&mut self, after: Duration, now: Timestamp) {

@@ -296,7 +296,7 @@ impl Reference {
     /// A process ends in an orderly way: what it holds is given back.
     pub(super) fn close(&mut self, holder: usize) {
         let its: Vec<Token> = self.leases.iter().filter(|(_, lease)| lease.holder == holder).map(|(token, _)| *token).collect();
-        its.into_iter().for_each(|token| self.end_lease(token, 0));
+        its.into_iter().for_each(|token| self.end_lease(token, |_, _| {}));
         self.pass(self.now);
     }
 
@@ -308,16 +308,16 @@ impl Reference {
 
     /// The jobs of a lease that are not settled come back with one crash more.
     pub(super) fn lose(&mut self, token: Token) {
-        self.end_lease(token, 1);
         let now = self.now;
+        self.end_lease(token, |known, holder| known.crash(holder, now));
         self.jobs.values_mut().for_each(|known| known.pass(now));
         self.pass_keys_on();
     }
 
-    fn end_lease(&mut self, token: Token, crashes: u32) {
-        self.leases.remove(&token);
+    fn end_lease(&mut self, token: Token, count: impl Fn(&mut Known, usize)) {
+        let Some(lease) = self.leases.remove(&token) else { return };
         for known in self.jobs.values_mut().filter(|known| matches!(known.place, Place::Running { token: t, .. } if t == token)) {
-            known.crashes += crashes;
+            count(known, lease.holder);
             known.put_back(self.now);
         }
     }

@@ -9,6 +9,7 @@ use crate::clock::Timestamp;
 use crate::job::{Job, JobId};
 use crate::outcome::{Attempt, Settlement};
 use crate::plugin::QueueHandle;
+use crate::process::{ProcessInfo, ProcessRecord};
 use crate::progress::Progressed;
 use crate::provider::{Batch, Cursor, Demand, Provider, ProviderError, Renewal, Settled, Token};
 use crate::queue::{Change, Enqueued, Filter, JobRecord, Queue, QueueStats};
@@ -144,6 +145,14 @@ impl Queue for WatchedQueue {
 
     async fn stats(&self) -> Result<QueueStats, ProviderError> {
         self.queue.stats().await
+    }
+
+    async fn announce(&self, info: &ProcessInfo) -> Result<(), ProviderError> {
+        self.queue.announce(info).await
+    }
+
+    async fn processes(&self) -> Result<Vec<ProcessRecord>, ProviderError> {
+        self.queue.processes().await
     }
 
     fn is_durable(&self) -> bool {

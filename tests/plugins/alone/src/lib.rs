@@ -3,7 +3,7 @@
 
 mod stamp {
     mod album {
-        use goworker::{Context, Job, Output, WorkResult, Worker, schemars, serde, worker};
+        use goworker::{Context, Job, Level, Output, WorkResult, Worker, schemars, serde, worker};
 
         /// How a stamp is put on.
         #[derive(Debug, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
@@ -33,8 +33,9 @@ mod stamp {
         }
 
         impl Worker for Stamp {
-            async fn work(&self, job: &Job, _: &Context) -> WorkResult {
+            async fn work(&self, job: &Job, ctx: &Context) -> WorkResult {
                 let Letter { to } = job.params()?;
+                ctx.log(Level::DEBUG, &format!("a stamp for {to}"));
                 Ok(Output::of(&(to, &self.glue))?)
             }
         }

@@ -28,6 +28,13 @@ local function read_options(id, type, options, json, ticket)
   return record .. json, unique and { mode = mode, window = tonumber(window), key = unique }
 end
 
+-- Whether a job that is known is the same.
+local function is_same(id, record, json)
+  local job = parse(id, record)
+  local body = string.sub(record, job.body)
+  return body == (job.has_moved and redis.sha1hex(json) or json)
+end
+
 local function put_new(id, record)
   local job = parse(id, record)
   job.past = parse_past(nil)
@@ -97,7 +104,7 @@ local function accept(from, number)
     local id, type, options, json = ids[n], ARGV[from + 4 * n - 3], ARGV[from + 4 * n - 2], ARGV[from + 4 * n - 1]
     local record, unique = known[n] or seen[id], nil
     if record then
-      answers[n] = string.sub(record, parse(id, record).body) == json and 'E' or 'F'
+      answers[n] = is_same(id, record, json) and 'E' or 'F'
     else
       ticket = ticket + 1
       if options == '' and not is_passed_over(type, id) then

@@ -18,8 +18,7 @@ end
 local known, seen = call('HMGET', prefix .. 'jobs', unpack(ids)), {}
 for n, id in ipairs(ids) do
   local json = ARGV[from + 4 * n - 1]
-  local other = known[n] and string.sub(known[n], parse(id, known[n]).body) or seen[id]
-  if other and other ~= json then
+  if known[n] and not is_same(id, known[n], json) or seen[id] and seen[id] ~= json then
     taken[#taken + 1] = tostring(n - 1)
   end
   seen[id] = seen[id] or json

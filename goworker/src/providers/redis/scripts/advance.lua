@@ -1,6 +1,7 @@
 -- What time alone brings about: leases end, jobs become due or expire, old ones go. In steps, so that no call takes long.
 
 local SHARE = 500 -- the most jobs of each kind in one call
+local DEATHS = 20 -- how many deaths are kept of a job
 
 local function lose_leases()
   local moved = 0
@@ -9,20 +10,23 @@ local function lose_leases()
     if not token then
       return false
     end
-    local packed = call('HGET', prefix .. 'batch', token)
-    if packed then
-      local batch = cmsgpack.unpack(packed)
-      for _, id in ipairs(unsettled(token, batch)) do
+    local batch = batch_of(token)
+    if batch then
+      each_open(batch, function(_, id)
         local job = load(id)
         if job then
           job.past.crashes = job.past.crashes + 1
+          call('RPUSH', prefix .. 'died:' .. id, int(now) .. ' ' .. batch.owner)
+          call('LTRIM', prefix .. 'died:' .. id, -DEATHS, -1)
           remember(job)
           put_back(job)
           moved = moved + 1
         end
-      end
+      end)
+      close_batch(batch)
+    else
+      call('ZREM', prefix .. 'lease', token)
     end
-    close_batch(token)
   end
   return true
 end
@@ -60,7 +64,7 @@ local function forget(ids)
   if call('EXISTS', prefix .. 'past', prefix .. 'output', prefix .. 'failure', prefix .. 'keys') > 0 then
     for index, text in pairs(call('HMGET', prefix .. 'past', unpack(ids))) do
       if text then
-        call('DEL', prefix .. 'attempts:' .. ids[index])
+        call('DEL', prefix .. 'attempts:' .. ids[index], prefix .. 'died:' .. ids[index])
       end
     end
     forget_keys(ids)
@@ -71,51 +75,54 @@ local function forget(ids)
   call('HDEL', prefix .. 'jobs', unpack(ids))
 end
 
--- Takes `going` jobs out of the oldest entry, and adds them to `gone`.
-local function split_entry(key, entry, going, gone)
-  local state, types, ids = entry[1], entry[3], entry[4]
-  local kept_types, kept_ids, index = {}, {}, 0
+-- Takes `going` jobs out of the oldest group; answers their ids.
+local function split_group(key, state, at, types, ids, going)
+  local kept_types, kept, gone, before = {}, {}, {}, 0
   for pair = 1, #types, 2 do
-    local of_type = math.min(types[pair + 1], going - index)
-    index = index + of_type
+    local number = types[pair + 1]
+    local of_type = math.min(number, going - before)
     count(state, types[pair], -of_type)
-    if of_type < types[pair + 1] then
-      kept_types[#kept_types + 1], kept_types[#kept_types + 2] = types[pair], types[pair + 1] - of_type
+    if of_type < number then
+      kept_types[#kept_types + 1], kept_types[#kept_types + 2] = types[pair], number - of_type
     end
+    before = before + of_type
+  end
+  if going == #ids then
+    call('LPOP', key)
+    return ids
   end
   for position, id in ipairs(ids) do
-    local list = position <= going and gone or kept_ids
+    local list = position <= going and gone or kept
     list[#list + 1] = id
   end
-  if #kept_ids == 0 then
-    call('LPOP', key)
-  else
-    call('LSET', key, 0, cmsgpack.pack({ state, entry[2], kept_types, kept_ids }))
-  end
+  call('LSET', key, 0, cmsgpack.pack({ state, at, kept_types, cmsgpack.pack(kept) }))
+  return gone
 end
 
--- If many jobs are kept, entries go as a whole, which may be a few too early.
+-- If many jobs are kept, groups go as a whole, which may be a few too early.
 local MANY = 1000
 
 local function forget_ended()
-  local key, gone, more = prefix .. 'ended', {}, false
+  local key, gone = prefix .. 'ended', 0
   local total = tonumber(call('HGET', prefix .. 'counts', 'ended') or 0)
+  local more
   while true do
     local packed = call('LINDEX', key, 0)
-    local entry = packed and cmsgpack.unpack(packed)
-    local excess = total - #gone - keep.ended.count
-    if not entry or (excess <= 0 and now - entry[2] <= keep.ended.age) then
-      break
-    elseif #gone >= SHARE then
-      more = true
+    local group = packed and cmsgpack.unpack(packed)
+    local excess = total - gone - keep.ended.count
+    local is_old = group and now - group[2] > keep.ended.age
+    more = group and (excess > 0 or is_old)
+    if not more or gone >= SHARE then
       break
     end
-    local is_whole = now - entry[2] > keep.ended.age or keep.ended.count >= MANY
-    split_entry(key, entry, is_whole and #entry[4] or math.min(#entry[4], excess), gone)
+    local ids = cmsgpack.unpack(group[4])
+    local going = (is_old or keep.ended.count >= MANY) and #ids or math.min(#ids, excess)
+    local forgotten = split_group(key, group[1], group[2], group[3], ids, going)
+    forget(forgotten)
+    gone = gone + #forgotten
   end
-  if #gone > 0 then
-    call('HINCRBY', prefix .. 'counts', 'ended', -#gone)
-    forget(gone)
+  if gone > 0 then
+    call('HINCRBY', prefix .. 'counts', 'ended', -gone)
   end
   return more
 end
@@ -137,9 +144,9 @@ local function forget_dead()
   return true
 end
 
--- Whether there is more to do.
-local function advance()
-  local more = lose_leases()
+-- All but the leases. Whether there is more to do.
+local function let_time_pass()
+  local more = false
   -- Most queues have none of these at most times.
   if call('EXISTS', prefix .. 'due', prefix .. 'expiring', prefix .. 'dead', prefix .. 'windows') > 0 then
     more = make_due_ready() or more
@@ -151,4 +158,9 @@ local function advance()
   more = forget_ended() or more
   write_down()
   return more
+end
+
+local function advance()
+  local more = lose_leases()
+  return let_time_pass() or more
 end

@@ -1,5 +1,5 @@
 -- Ids of jobs in one place, a page of them, as `TICKET ID` with the ticket of acceptance. Own arguments: place; type, or '' for all; from
--- which position; how many. Places: scheduled, dead, running, ended, ready. Answers the next position (-1: there is no more), and the page.
+-- which position; how many. Places: scheduled, dead, running, moving, ended, ready, list. Answers the next position (-1: there is no more), and the page.
 local place, type, from, most = ARGV[OWN], ARGV[OWN + 1], tonumber(ARGV[OWN + 2]), tonumber(ARGV[OWN + 3])
 local ids, following = {}, -1
 
@@ -18,16 +18,21 @@ end
 if place == 'scheduled' or place == 'dead' then
   following = page_of(prefix .. (place == 'dead' and 'dead' or 'due')) and from + most or -1
 elseif place == 'running' then
-  local batches = call('HGETALL', prefix .. 'batch')
-  for index = 1, #batches, 2 do
-    for _, id in ipairs(unsettled(batches[index], cmsgpack.unpack(batches[index + 1]))) do
+  for _, batch in ipairs(all_batches()) do
+    each_open(batch, function(_, id)
+      add(id)
+    end)
+  end
+elseif place == 'moving' then
+  for _, packed in ipairs(call('HVALS', prefix .. 'moving')) do
+    for _, id in ipairs(cmsgpack.unpack(packed)[2]) do
       add(id)
     end
   end
 elseif place == 'ended' then
   local entries = call('LRANGE', prefix .. 'ended', from, from + 99)
   for _, packed in ipairs(entries) do
-    for _, id in ipairs(cmsgpack.unpack(packed)[4]) do
+    for _, id in ipairs(cmsgpack.unpack(cmsgpack.unpack(packed)[4])) do
       add(id)
     end
   end

@@ -20,7 +20,11 @@ end
 local wishes = {}
 
 function wishes.cancel(job, state)
-  if state == 'scheduled' or state == 'ready' then
+  if is_moving(job.id) then
+    call('SADD', prefix .. 'asked', job.id) -- whoever moves it is told
+    anyone_asked = true
+    return 'requested'
+  elseif state == 'scheduled' or state == 'ready' then
     leave_waiting(job, state)
     end_as(job, 'cancelled')
     return 'changed'
@@ -56,7 +60,7 @@ function wishes.retry(job, state)
 end
 
 function wishes.delete(job, state)
-  if state == 'running' then
+  if state == 'running' or is_moving(job.id) then
     return state
   elseif state == 'scheduled' or state == 'ready' then
     leave_waiting(job, state)
@@ -70,7 +74,7 @@ end
 
 for index = OWN + 1, #ARGV do
   local job = load(ARGV[index])
-  local became = job and wishes[wish](job, state_of(job)) or 'absent'
+  local became = job and not job.has_moved and wishes[wish](job, state_of(job)) or 'absent'
   answers[#answers + 1] = became
   changed = changed or became == 'changed' or became == 'requested'
 end
@@ -101,7 +105,7 @@ if next(unlisted) then
       end
     end
     if going then
-      call('LSET', prefix .. 'ended', position, #ids > 0 and cmsgpack.pack({ entry[1], entry[2], types, ids }) or '')
+      call('LSET', prefix .. 'ended', position, #ids > 0 and cmsgpack.pack({ entry[1], entry[2], types, cmsgpack.pack(ids) }) or '')
       emptied[1] = emptied[1] or #ids == 0
     end
     return not next(unlisted)

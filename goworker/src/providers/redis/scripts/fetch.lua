@@ -1,6 +1,5 @@
--- Hands out jobs under a new lease. Own arguments: lease (ms), owner, the rate (jobs, ms; 0 0 for none), the most jobs of any type (-1 for: by
--- type), then types and numbers.
--- Answers the token, the records, of those with a past: position, past, attempts that count; and how many texts have come in.
+-- Hands out jobs under a new lease. Arguments: lease (ms), owner, the rate (jobs, ms; 0 0 for none), the most jobs of any type (-1 for: by type),
+-- then types and numbers.
 
 local MOST = 1000
 
@@ -33,30 +32,33 @@ local function candidates(type, room)
   return found
 end
 
--- Takes ids off the head of the list until `wanted` that are not passed over have come.
-local function pop(type, wanted, ids)
+-- Takes ids off the head of the list until `wanted` that are not passed over have come, or there are no more; answers them.
+local function pop(type, wanted)
   local list, marks = prefix .. 'list:' .. type, prefix .. 'gone:' .. type
-  while wanted > 0 do
-    local popped = call('LPOP', list, wanted)
+  if not exists('gone:' .. type) then
+    return call('LPOP', list, wanted) or {}
+  end
+  local ids = {}
+  while #ids < wanted do
+    local popped = call('LPOP', list, wanted - #ids)
     if not popped then
-      return
+      break
     end
-    local has_marks = call('EXISTS', marks) == 1
     for _, id in ipairs(popped) do
-      if not (has_marks and call('HDEL', marks, id) == 1) then
+      if call('HDEL', marks, id) == 0 then
         ids[#ids + 1] = id
-        wanted = wanted - 1
       end
     end
   end
+  return ids
 end
 
 -- Takes the first `room` jobs of a type.
-local function take(type, room, ids)
-  if call('EXISTS', prefix .. 'ready:' .. type) == 0 then
-    return pop(type, room, ids)
+local function take(type, room)
+  if not exists('ready:' .. type) then
+    return pop(type, room)
   end
-  local listed = 0
+  local ids, from_list = {}, 0
   for index, found in ipairs(candidates(type, room)) do
     if index > room then
       break
@@ -65,10 +67,13 @@ local function take(type, room, ids)
     if found.of then
       call('ZREM', prefix .. 'ready:' .. type, found.of)
     else
-      listed = listed + 1
+      from_list = from_list + 1
     end
   end
-  pop(type, listed, {})
+  if from_list > 0 then
+    pop(type, from_list)
+  end
+  return ids
 end
 
 -- How many of which type the first `room` jobs are: of these types and numbers, or of all types.
@@ -98,10 +103,12 @@ local function shares(room, demand)
   return flat
 end
 
+-- What a process is told of a batch: token, records, of those with a past: position, crashes, attempts that count; and 1 if texts have come
+-- in, else 0.
 local function deliver(token, ids)
-  local records = call('HMGET', prefix .. 'jobs', unpack(ids))
+  local records = #ids > 0 and call('HMGET', prefix .. 'jobs', unpack(ids)) or {}
   local pasts = {}
-  if call('EXISTS', prefix .. 'past') == 1 then
+  if #ids > 0 and exists('past') then
     for index, text in ipairs(call('HMGET', prefix .. 'past', unpack(ids))) do
       if text then
         local past = parse_past(text)
@@ -110,60 +117,67 @@ local function deliver(token, ids)
       end
     end
   end
-  return { token, records, pasts, call('LLEN', prefix .. 'incoming') }
+  return { token, records, pasts, exists('incoming') and 1 or 0 }
 end
 
-if answered then
-  local packed = call('HGET', prefix .. 'batch', answered)
-  if not packed then
-    return { answered, {}, {}, 0 } -- the lease is lost meanwhile
+local function wanted(from)
+  local allowed = math.min(MOST, allowed_by(tonumber(ARGV[from]), tonumber(ARGV[from + 1])))
+  local most = tonumber(ARGV[from + 2])
+  if most >= 0 then
+    return shares(math.min(most, allowed))
   end
-  return deliver(answered, cmsgpack.unpack(packed)[3])
-end
-
-advance()
-local demand, most, window = {}, tonumber(ARGV[OWN + 4]), tonumber(ARGV[OWN + 3])
-local allowed = math.min(MOST, allowed_by(tonumber(ARGV[OWN + 2]), window))
-if most >= 0 then
-  demand = shares(math.min(most, allowed))
-else
-  local total = 0
-  for index = OWN + 5, #ARGV, 2 do
+  local demand, total = {}, 0
+  for index = from + 3, #ARGV, 2 do
     demand[#demand + 1], demand[#demand + 2] = ARGV[index], ARGV[index + 1]
     total = total + ARGV[index + 1]
   end
   if total > allowed and allowed < MOST then
-    demand = shares(allowed, demand) -- in order, so that no type is left out for ever
+    return shares(allowed, demand) -- in order, so that no type is left out for ever
   end
+  return demand
 end
 
-local types, ids = {}, {}
-for index = 1, #demand, 2 do
-  local type, room = demand[index], math.min(tonumber(demand[index + 1]), MOST - #ids)
-  if room > 0 and not is_paused(type) then
-    local before = #ids
-    take(type, room, ids)
-    if #ids > before then
-      types[#types + 1], types[#types + 2] = type, #ids - before
-    end
-    if #ids - before == room and has_ready(type) then
-      wake(type) -- there is more, for another process
+local function take_all(demand)
+  local names = { 'paused', 'expiring', 'past', 'incoming' }
+  for index = 1, #demand, 2 do
+    names[#names + 1], names[#names + 2] = 'ready:' .. demand[index], 'gone:' .. demand[index]
+  end
+  look_for(names)
+  local types, ids = {}, {}
+  for index = 1, #demand, 2 do
+    local type, room = demand[index], math.min(tonumber(demand[index + 1]), MOST - #ids)
+    if room > 0 and not is_paused(type) then
+      local taken = take(type, room)
+      if #taken > 0 then
+        types[#types + 1], types[#types + 2] = type, #taken
+      end
+      if #taken == room and has_ready(type) then
+        wake(type) -- there is more, for another process
+      end
+      if #ids == 0 then
+        ids = taken
+      else
+        for _, id in ipairs(taken) do
+          ids[#ids + 1] = id
+        end
+      end
     end
   end
+  return types, ids
 end
-if #ids == 0 then
-  write_down()
-  return { '0', {}, {}, call('LLEN', prefix .. 'incoming') }
+
+-- Answers a new token and the ids of its batch; or `0` and none.
+local function fetch(from)
+  local types, ids = take_all(wanted(from + 2))
+  if #ids == 0 then
+    return '0', ids
+  end
+  note_started(tonumber(ARGV[from + 3]), #ids)
+  if exists('expiring') then
+    call('ZREM', prefix .. 'expiring', unpack(ids))
+  end
+  local token = next_token()
+  call('HSET', prefix .. 'batch', token, cmsgpack.pack({ ARGV[from + 1], types, #ids, cmsgpack.pack(ids) }))
+  call('ZADD', prefix .. 'lease', int(now + tonumber(ARGV[from])), token)
+  return token, ids
 end
-note_started(window, #ids)
-if call('EXISTS', prefix .. 'expiring') == 1 then
-  call('ZREM', prefix .. 'expiring', unpack(ids))
-end
--- Tokens grow with the clock, so that none is given twice even if the server has forgotten what it wrote last.
-local token = int(math.max(tonumber(call('GET', prefix .. 'token') or 0) + 1, time[1] * 1000000 + time[2]))
-call('SET', prefix .. 'token', token)
-call('HSET', prefix .. 'batch', token, cmsgpack.pack({ ARGV[OWN + 1], types, ids }))
-call('ZADD', prefix .. 'lease', int(now + tonumber(ARGV[OWN])), token)
-write_down()
-answer(token)
-return deliver(token, ids)

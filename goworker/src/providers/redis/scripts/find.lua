@@ -5,11 +5,10 @@ local running -- by id: token
 local function running_in(id)
   if not running then
     running = {}
-    local batches = call('HGETALL', prefix .. 'batch')
-    for index = 1, #batches, 2 do
-      for _, held in ipairs(unsettled(batches[index], cmsgpack.unpack(batches[index + 1]))) do
-        running[held] = batches[index]
-      end
+    for _, batch in ipairs(all_batches()) do
+      each_open(batch, function(_, held)
+        running[held] = batch.token
+      end)
     end
   end
   return running[id]
@@ -33,6 +32,9 @@ local function state_of(job)
   if job.past.state then
     return job.past.state, job.past.at
   end
+  if is_moving(job.id) then
+    return state_of_moving(job), job.due
+  end
   local of = member_of(job)
   local due = call('ZSCORE', prefix .. 'due', of)
   if due then
@@ -55,14 +57,17 @@ local function state_of(job)
   return 'done'
 end
 
--- Goes through what has ended, the newest first, in pages, until `visit` says that it has seen enough.
+-- Goes through the groups that have ended, the newest first, in pages, until `visit` says that it has seen enough: state, when, types with
+-- numbers, ids.
 local function each_ended(visit)
   local PAGE = 200
   local key, last = prefix .. 'ended', -1
   while true do
     local page = call('LRANGE', key, last - PAGE + 1, last)
     for index = #page, 1, -1 do
-      if visit(cmsgpack.unpack(page[index]), last - (#page - index)) then
+      local entry = cmsgpack.unpack(page[index])
+      entry[4] = cmsgpack.unpack(entry[4])
+      if visit(entry, last - (#page - index)) then
         return
       end
     end

@@ -33,9 +33,34 @@ local function next_ticket()
   return call('INCR', prefix .. 'ticket')
 end
 
+-- Whether there is a key. Most queues lack most keys at most times: one question about many tells so, as long as a script makes none of them.
+local absent = {}
+local function exists(name)
+  return not absent[name] and call('EXISTS', prefix .. name) == 1
+end
+
+local function look_for(names)
+  local keys = {}
+  for index, name in ipairs(names) do
+    keys[index] = prefix .. name
+  end
+  if call('EXISTS', unpack(keys)) == 0 then
+    for _, name in ipairs(names) do
+      absent[name] = true
+    end
+  end
+end
+
+-- Tokens grow with the clock, so that none is given twice even if the server has forgotten what it wrote last.
+local function next_token()
+  local token = int(math.max(tonumber(call('GET', prefix .. 'token') or 0) + 1, time[1] * 1000000 + time[2]))
+  call('SET', prefix .. 'token', token)
+  return token
+end
+
 -- What is noted during a call, and written once at its end.
 
-local counted, woken, ended, died = {}, {}, {}, {}
+local counted, woken, ended, died, groups, listed = {}, {}, {}, {}, {}, 0
 local pass_keys_on -- set by unique.lua: what an end means for those who wait for it
 
 local function count(state, type, by)
@@ -43,35 +68,25 @@ local function count(state, type, by)
   counted[field] = (counted[field] or 0) + by
 end
 
+-- A group of jobs that have ended: types with numbers, and the ids, packed by themselves: so they go from place to place as one text.
+local function list_group(state, types, ids)
+  groups[#groups + 1] = cmsgpack.pack({ state, now, types, ids })
+  for pair = 1, #types, 2 do
+    count(state, types[pair], types[pair + 1])
+    listed = listed + types[pair + 1]
+  end
+end
+
 local function list_ended(state, type, id)
-  local entry = ended[state] or { state, now, {}, {} }
+  local entry = ended[state] or { types = {}, ids = {} }
   ended[state] = entry
-  local types, ids = entry[3], entry[4]
+  local types, ids = entry.types, entry.ids
   if types[#types - 1] == type then
     types[#types] = types[#types] + 1
   else
     types[#types + 1], types[#types + 2] = type, 1
   end
   ids[#ids + 1] = id
-  count(state, type, 1)
-end
-
--- The same for all jobs of a batch.
-local function list_batch(state, types, ids)
-  if ended[state] then
-    local from = 0
-    for pair = 1, #types, 2 do
-      for position = from + 1, from + types[pair + 1] do
-        list_ended(state, types[pair], ids[position])
-      end
-      from = from + types[pair + 1]
-    end
-    return
-  end
-  ended[state] = { state, now, types, ids }
-  for pair = 1, #types, 2 do
-    count(state, types[pair], types[pair + 1])
-  end
 end
 
 -- Tells who waits for jobs of a type. One token is enough: whoever takes it passes it on if there is more.
@@ -83,23 +98,22 @@ end
 local anything_paused
 local function is_paused(type)
   if anything_paused == nil then
-    anything_paused = call('EXISTS', prefix .. 'paused') == 1
+    anything_paused = exists('paused')
   end
   return anything_paused
     and (call('SISMEMBER', prefix .. 'paused', 'queue') == 1 or call('SISMEMBER', prefix .. 'paused', 'type ' .. type) == 1)
 end
 
 local function write_down()
-  if pass_keys_on and (next(ended) or died[1]) then
+  if pass_keys_on and (next(ended) or groups[1] or died[1]) then
     pass_keys_on()
   end
-  local added = 0
-  for _, entry in pairs(ended) do
-    call('RPUSH', prefix .. 'ended', cmsgpack.pack(entry))
-    added = added + #entry[4]
+  for state, entry in pairs(ended) do
+    list_group(state, entry.types, cmsgpack.pack(entry.ids))
   end
-  if added > 0 then
-    call('HINCRBY', prefix .. 'counts', 'ended', added)
+  if #groups > 0 then
+    call('RPUSH', prefix .. 'ended', unpack(groups))
+    call('HINCRBY', prefix .. 'counts', 'ended', listed)
   end
   for field, by in pairs(counted) do
     if by ~= 0 then
@@ -112,17 +126,19 @@ local function write_down()
       call('RPUSH', tokens, 1)
     end
   end
-  counted, woken, ended, died = {}, {}, {}, {}
+  counted, woken, ended, died, groups, listed = {}, {}, {}, {}, {}, 0
 end
 
 -- A job as it was accepted: `TICKET ENQUEUED DUE PRIORITY EXPIRES PLACE LENGTH TYPE`, and its JSON. DUE and EXPIRES may be `-`;
--- PLACE is `l` if it went to the list of its type, `o` if to another place.
+-- PLACE is `l` if it went to the list of its type, `o` if to another place. It is `m` of one that has moved to another store: it is known no
+-- longer, but for its id, and a digest stands for its JSON.
 local function parse(id, record)
   local ticket, enqueued, due, priority, expires, place, length, at = string.match(record, '^(%d+) (%d+) (%S+) (%S+) (%S+) (%a) (%d+) ()')
   local job = { id = id, record = record, ticket = tonumber(ticket), enqueued = tonumber(enqueued), priority = tonumber(priority) }
   job.due = tonumber(due) or job.enqueued
   job.expires = tonumber(expires)
   job.listed = place == 'l'
+  job.has_moved = place == 'm'
   job.body = at + tonumber(length)
   job.type = string.sub(record, at, job.body - 1)
   return job
@@ -179,7 +195,7 @@ end
 local anyone_asked
 local function is_asked(id)
   if anyone_asked == nil then
-    anyone_asked = call('EXISTS', prefix .. 'asked') == 1
+    anyone_asked = exists('asked')
   end
   return anyone_asked and call('SISMEMBER', prefix .. 'asked', id) == 1
 end
@@ -242,7 +258,7 @@ local gone = {} -- by type, whether there are such ids
 
 local function is_passed_over(type, id)
   if gone[type] == nil then
-    gone[type] = call('EXISTS', prefix .. 'gone:' .. type) == 1
+    gone[type] = exists('gone:' .. type)
   end
   return gone[type] and call('HEXISTS', prefix .. 'gone:' .. type, id) == 1
 end
@@ -264,40 +280,10 @@ local function leave_waiting(job, state)
 end
 
 local function has_ready(type)
-  return call('EXISTS', prefix .. 'ready:' .. type) == 1
-    or call('LLEN', prefix .. 'list:' .. type) > call('HLEN', prefix .. 'gone:' .. type)
-end
-
--- The ids of a batch that are not settled, with their positions.
-local function unsettled(token, batch)
-  local settled, left = {}, {}
-  for _, position in ipairs(call('SMEMBERS', prefix .. 'settled:' .. token)) do
-    settled[tonumber(position)] = true
+  if exists('ready:' .. type) then
+    return true
+  elseif not exists('gone:' .. type) then
+    return exists('list:' .. type)
   end
-  for position, id in ipairs(batch[3]) do
-    if not settled[position - 1] then
-      left[#left + 1] = id
-    end
-  end
-  return left
-end
-
--- Nobody needs to know any more how far the jobs of a batch were.
-local function forget_progress(token)
-  local packed = call('HGET', prefix .. 'batch', token)
-  for _, id in ipairs(packed and cmsgpack.unpack(packed)[3] or {}) do
-    local of = string.match(call('HGET', prefix .. 'progress', id) or '', '^%d+')
-    if of == token then
-      call('HDEL', prefix .. 'progress', id)
-    end
-  end
-end
-
-local function close_batch(token)
-  if call('EXISTS', prefix .. 'progress') == 1 then
-    forget_progress(token)
-  end
-  call('HDEL', prefix .. 'batch', token)
-  call('ZREM', prefix .. 'lease', token)
-  call('DEL', prefix .. 'settled:' .. token)
+  return call('LLEN', prefix .. 'list:' .. type) > call('HLEN', prefix .. 'gone:' .. type)
 end

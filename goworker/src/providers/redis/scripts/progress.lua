@@ -2,10 +2,9 @@
 for at = OWN, #ARGV, 3 do
   local token, position = ARGV[at], tonumber(ARGV[at + 1])
   local until_now = tonumber(call('ZSCORE', prefix .. 'lease', token) or nil)
-  local packed = until_now and until_now > now and call('HGET', prefix .. 'batch', token)
-  local id = packed and cmsgpack.unpack(packed)[3][position + 1]
-  if id and call('SISMEMBER', prefix .. 'settled:' .. token, int(position)) == 0 then
-    call('HSET', prefix .. 'progress', id, token .. ' ' .. ARGV[at + 2])
+  local batch = until_now and until_now > now and batch_of(token)
+  if batch and are_open(batch, position, position) then
+    call('HSET', prefix .. 'progress', ids_of(batch)[position + 1], token .. ' ' .. ARGV[at + 2])
   end
 end
 return 0

@@ -1,22 +1,24 @@
--- Gives back all that an owner holds, and counts nothing. Own arguments: owner.
+-- Gives back all that an owner holds, and counts nothing; the owner is listed no more. Own arguments: owner.
 if answered then
   return 0
 end
-local released, batches = 0, call('HGETALL', prefix .. 'batch')
-for index = 1, #batches, 2 do
-  local token, batch = batches[index], cmsgpack.unpack(batches[index + 1])
-  if batch[1] == ARGV[OWN] then
-    for _, id in ipairs(unsettled(token, batch)) do
+call('HDEL', prefix .. 'processes', ARGV[OWN])
+call('ZREM', prefix .. 'seen', ARGV[OWN])
+local released, anything = 0, false
+for _, batch in ipairs(all_batches()) do
+  anything = true
+  if batch.owner == ARGV[OWN] then
+    each_open(batch, function(_, id)
       local job = load(id)
       if job then
         put_back(job)
         released = released + 1
       end
-    end
-    close_batch(token)
+    end)
+    close_batch(batch)
   end
 end
-if #batches > 0 then
+if anything then
   write_down()
   answer('')
 end

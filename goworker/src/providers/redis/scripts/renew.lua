@@ -2,7 +2,7 @@
 lose_leases()
 write_down()
 local lost, cancelled = {}, {}
-local anyone = call('EXISTS', prefix .. 'asked') == 1
+local anyone = exists('asked')
 for index = OWN + 1, #ARGV do
   local token = ARGV[index]
   local until_now = call('ZSCORE', prefix .. 'lease', token)
@@ -11,11 +11,11 @@ for index = OWN + 1, #ARGV do
   else
     call('ZADD', prefix .. 'lease', int(now + tonumber(ARGV[OWN])), token)
     if anyone then
-      for _, id in ipairs(unsettled(token, cmsgpack.unpack(call('HGET', prefix .. 'batch', token)))) do
+      each_open(batch_of(token), function(_, id)
         if is_asked(id) then
           cancelled[#cancelled + 1] = id
         end
-      end
+      end)
     end
   end
 end

@@ -1,10 +1,14 @@
 -- How many jobs there are: answers type, state and number, again and again; when the oldest ready one became so (nothing if none is);
 -- and what is paused.
-local found, oldest = {}, nil
+local found, at, oldest = {}, {}, nil
 
 local function add(type, state, number)
-  if number > 0 then
+  local key = state .. ' ' .. type
+  if at[key] then
+    found[at[key]] = found[at[key]] + number
+  elseif number > 0 then
     found[#found + 1], found[#found + 2], found[#found + 3] = type, state, number
+    at[key] = #found
   end
 end
 
@@ -59,23 +63,26 @@ for index = 1, #types, 2 do
   until #page < 2 * PAGE
 end
 
-local running, batches = {}, call('HGETALL', prefix .. 'batch')
-for index = 1, #batches, 2 do
-  local batch = cmsgpack.unpack(batches[index + 1])
-  local settled, position = {}, 0
-  for _, at in ipairs(call('SMEMBERS', prefix .. 'settled:' .. batches[index])) do
-    settled[tonumber(at)] = true
-  end
-  for pair = 1, #batch[2], 2 do
-    for _ = 1, batch[2][pair + 1] do
-      if not settled[position] then
-        running[batch[2][pair]] = (running[batch[2][pair]] or 0) + 1
-      end
-      position = position + 1
-    end
-  end
+local running = {}
+for _, batch in ipairs(all_batches()) do
+  each_open(batch, function(position)
+    local type = type_at(batch, position)
+    running[type] = (running[type] or 0) + 1
+  end)
 end
 for type, number in pairs(running) do
   add(type, 'running', number)
+end
+for _, packed in ipairs(call('HVALS', prefix .. 'moving')) do
+  for _, id in ipairs(cmsgpack.unpack(packed)[2]) do
+    local job = load(id)
+    local state = job and state_of_moving(job)
+    if job then
+      add(job.type, state, 1)
+    end
+    if state == 'ready' then
+      older(job.due)
+    end
+  end
 end
 return { found, oldest and int(oldest) or false, call('SMEMBERS', prefix .. 'paused') }

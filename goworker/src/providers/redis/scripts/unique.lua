@@ -112,7 +112,10 @@ function pass_keys_on()
     return
   end
   for _, entry in pairs(ended) do
-    pass_on_those_of(entry[4])
+    pass_on_those_of(entry.ids)
+  end
+  for _, group in ipairs(groups) do
+    pass_on_those_of(cmsgpack.unpack(cmsgpack.unpack(group)[4]))
   end
   pass_on_those_of(died)
 end
