@@ -65,7 +65,13 @@ fn answers() -> BTreeMap<String, String> {
         match &message["message"] {
             Value::Null => panic!("there is no mistake: {message}"),
             said if said["spans"] == Value::Array(Vec::new()) => {}
-            said => *answer += &portable(said["rendered"].as_str().unwrap(), workspace),
+            said => {
+                let said = portable(said["rendered"].as_str().unwrap(), workspace);
+                // An incremental build says some things twice.
+                if !answer.contains(&said) {
+                    *answer += &said;
+                }
+            }
         }
     }
     let silent = answers.iter().filter(|(_, answer)| answer.is_empty()).map(|(mistake, _)| mistake);
