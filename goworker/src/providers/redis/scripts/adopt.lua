@@ -18,7 +18,7 @@ end
 local known, seen = call('HMGET', prefix .. 'jobs', unpack(ids)), {}
 for n, id in ipairs(ids) do
   local json = ARGV[from + 4 * n - 1]
-  if known[n] and not is_same(id, known[n], json) or seen[id] and seen[id] ~= json then
+  if known[n] and not intake.is_same(id, known[n], json) or seen[id] and seen[id] ~= json then
     taken[#taken + 1] = tostring(n - 1)
   end
   seen[id] = seen[id] or json
@@ -26,13 +26,13 @@ end
 if #taken > 0 then
   return { 'taken', table.concat(taken, ' ') }
 end
-local answers = accept(from, number)
+local answers = intake.accept(from, number)
 for n, id in ipairs(ids) do
   local reason = ARGV[OWN + number + n]
   if reason ~= '' then
-    local job = load(id)
-    leave_waiting(job, 'ready')
-    die(job, reason)
+    local job = jobs.load(id)
+    jobs.leave_waiting(job, 'ready')
+    jobs.die(job, reason)
   end
 end
 call('LTRIM', prefix .. 'incoming', number, -1)

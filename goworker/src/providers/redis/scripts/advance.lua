@@ -1,61 +1,11 @@
 -- What time alone brings about: leases end, jobs become due or expire, old ones go. In steps, so that no call takes long.
 
 local SHARE = 500 -- the most jobs of each kind in one call
-local DEATHS = 20 -- how many deaths are kept of a job
 
+-- Whether there are more leases to end.
 local function lose_leases()
-  local moved = 0
-  while moved < SHARE do
-    local token = call('ZRANGEBYSCORE', prefix .. 'lease', '-inf', int(now), 'LIMIT', 0, 1)[1]
-    if not token then
-      return false
-    end
-    local batch = batch_of(token)
-    if batch then
-      each_open(batch, function(_, id)
-        local job = load(id)
-        if job then
-          job.past.crashes = job.past.crashes + 1
-          call('RPUSH', prefix .. 'died:' .. id, int(now) .. ' ' .. batch.owner)
-          call('LTRIM', prefix .. 'died:' .. id, -DEATHS, -1)
-          remember(job)
-          put_back(job)
-          moved = moved + 1
-        end
-      end)
-      close_batch(batch)
-    else
-      call('ZREM', prefix .. 'lease', token)
-    end
-  end
-  return true
-end
-
-local function make_due_ready()
-  local due = call('ZRANGEBYSCORE', prefix .. 'due', '-inf', int(now), 'LIMIT', 0, SHARE)
-  for _, of in ipairs(due) do
-    call('ZREM', prefix .. 'due', of)
-    local job = load(id_in(of))
-    if job then
-      count(state_of_waiting(job), job.type, -1)
-      put_ready(job)
-    end
-  end
-  return #due == SHARE
-end
-
-local function expire()
-  local late = call('ZRANGEBYSCORE', prefix .. 'expiring', '-inf', '(' .. int(now), 'LIMIT', 0, SHARE)
-  for _, id in ipairs(late) do
-    local job = load(id)
-    if job then
-      leave_waiting(job, call('ZSCORE', prefix .. 'due', member_of(job)) and 'scheduled' or 'ready')
-      end_as(job, 'expired')
-    else
-      call('ZREM', prefix .. 'expiring', id)
-    end
-  end
-  return #late == SHARE
+  local first = call('ZRANGEBYSCORE', prefix .. 'lease', '-inf', int(now), 'LIMIT', 0, 1)[1]
+  return first and overdue.lose_leases() or false
 end
 
 -- Nothing is left of these jobs.
@@ -67,7 +17,9 @@ local function forget(ids)
         call('DEL', prefix .. 'attempts:' .. ids[index], prefix .. 'died:' .. ids[index])
       end
     end
-    forget_keys(ids)
+    if exists('keys') then
+      unique.forget_keys(ids)
+    end
     for _, name in ipairs({ 'past', 'output', 'failure' }) do
       call('HDEL', prefix .. name, unpack(ids))
     end
@@ -76,7 +28,8 @@ local function forget(ids)
 end
 
 -- Takes `going` jobs out of the oldest group; answers their ids.
-local function split_group(key, state, at, types, ids, going)
+local function split_group(key, group, ids, going)
+  local state, at, types, text = unpack(group)
   local kept_types, kept, gone, before = {}, {}, {}, 0
   for pair = 1, #types, 2 do
     local number = types[pair + 1]
@@ -87,6 +40,7 @@ local function split_group(key, state, at, types, ids, going)
     end
     before = before + of_type
   end
+  drop_ids(text)
   if going == #ids then
     call('LPOP', key)
     return ids
@@ -115,9 +69,9 @@ local function forget_ended()
     if not more or gone >= SHARE then
       break
     end
-    local ids = cmsgpack.unpack(group[4])
+    local ids = read_ids(group[4])
     local going = (is_old or keep.ended.count >= MANY) and #ids or math.min(#ids, excess)
-    local forgotten = split_group(key, group[1], group[2], group[3], ids, going)
+    local forgotten = split_group(key, group, ids, going)
     forget(forgotten)
     gone = gone + #forgotten
   end
@@ -127,32 +81,15 @@ local function forget_ended()
   return more
 end
 
-local function forget_dead()
-  local key = prefix .. 'dead'
-  for _ = 1, SHARE do
-    local oldest = call('ZRANGE', key, 0, 0, 'WITHSCORES')
-    if not oldest[1] or (call('ZCARD', key) <= keep.dead.count and now - tonumber(oldest[2]) <= keep.dead.age) then
-      return false
-    end
-    call('ZREM', key, oldest[1])
-    local job = load(id_in(oldest[1]))
-    if job then
-      count('dead', job.type, -1)
-      forget({ job.id })
-    end
-  end
-  return true
-end
-
 -- All but the leases. Whether there is more to do.
 local function let_time_pass()
   local more = false
   -- Most queues have none of these at most times.
   if call('EXISTS', prefix .. 'due', prefix .. 'expiring', prefix .. 'dead', prefix .. 'windows') > 0 then
-    more = make_due_ready() or more
-    more = expire() or more
-    more = forget_dead() or more
-    more = end_windows(SHARE) or more
+    more = overdue.make_ready() or more
+    more = overdue.expire() or more
+    more = overdue.forget_dead() or more
+    more = unique.end_windows(SHARE) or more
   end
   write_down() -- what has expired counts among what is kept
   more = forget_ended() or more

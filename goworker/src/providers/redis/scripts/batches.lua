@@ -1,9 +1,39 @@
 -- Batches: what was handed out together runs under one lease, and is one record with one text for all ids. What is settled of it is a text
 -- too, with `0` or `1` for each position; it is kept only from the first settlement to the last.
 
+-- The ids of a batch, and of a group of jobs that have ended, go from record to record as one text: packed, if they are few; otherwise with the
+-- name of the key that has them, because whatever a script reads and writes costs it time byte by byte.
+local MANY_IDS = 16
+
+local function store_ids(ids, name)
+  local packed = cmsgpack.pack(ids)
+  if #ids < MANY_IDS then
+    return packed
+  end
+  call('SET', prefix .. 'ids:' .. name, packed)
+  return ':' .. name
+end
+
+-- The key that a text names, if it does. No packed list begins with a colon.
+local function key_of_ids(text)
+  return string.byte(text) == 58 and prefix .. 'ids' .. text
+end
+
+local function read_ids(text)
+  local key = key_of_ids(text)
+  return cmsgpack.unpack(key and call('GET', key) or text)
+end
+
+local function drop_ids(text)
+  local key = key_of_ids(text)
+  if key then
+    call('DEL', key)
+  end
+end
+
 local function batch_in(token, packed)
   local record = cmsgpack.unpack(packed)
-  local batch = { token = token, owner = record[1], types = record[2], size = record[3], packed = record[4] }
+  local batch = { token = token, owner = record[1], types = record[2], size = record[3], text = record[4] }
   batch.settled = call('GET', prefix .. 'settled:' .. token) or string.rep('0', batch.size)
   return batch
 end
@@ -24,7 +54,7 @@ local function all_batches()
 end
 
 local function ids_of(batch)
-  batch.ids = batch.ids or cmsgpack.unpack(batch.packed)
+  batch.ids = batch.ids or read_ids(batch.text)
   return batch.ids
 end
 
@@ -68,7 +98,11 @@ local function forget_progress(batch)
   end
 end
 
+-- With its ids, unless they are listed as they are.
 local function close_batch(batch)
+  if not batch.is_listed then
+    drop_ids(batch.text)
+  end
   if exists('progress') then
     forget_progress(batch)
   end

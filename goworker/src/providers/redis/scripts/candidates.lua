@@ -10,7 +10,7 @@ end
 local function page_of(key)
   local page = call('ZRANGE', key, from, from + most - 1)
   for _, of in ipairs(page) do
-    add(id_in(of))
+    add(jobs.id_in(of))
   end
   return #page == most
 end
@@ -32,7 +32,7 @@ elseif place == 'moving' then
 elseif place == 'ended' then
   local entries = call('LRANGE', prefix .. 'ended', from, from + 99)
   for _, packed in ipairs(entries) do
-    for _, id in ipairs(cmsgpack.unpack(cmsgpack.unpack(packed)[4])) do
+    for _, id in ipairs(read_ids(cmsgpack.unpack(packed)[4])) do
       add(id)
     end
   end
@@ -52,7 +52,7 @@ end
 
 local found, records = {}, #ids > 0 and call('HMGET', prefix .. 'jobs', unpack(ids)) or {}
 for index, id in ipairs(ids) do
-  local job = records[index] and parse(id, records[index])
+  local job = records[index] and jobs.parse(id, records[index])
   if job and (type == '' or job.type == type) then
     found[#found + 1] = int(job.ticket) .. ' ' .. id
   end

@@ -9,7 +9,7 @@ local wish, answers, changed, unlisted = ARGV[OWN], {}, false, {}
 -- Takes a job that has ended out of the place where it is listed.
 local function unlist(job, state)
   if state == 'dead' then
-    call('ZREM', prefix .. 'dead', member_of(job))
+    call('ZREM', prefix .. 'dead', jobs.member_of(job))
     count('dead', job.type, -1)
   else
     unlisted[job.id] = job
@@ -20,17 +20,15 @@ end
 local wishes = {}
 
 function wishes.cancel(job, state)
-  if is_moving(job.id) then
-    call('SADD', prefix .. 'asked', job.id) -- whoever moves it is told
-    anyone_asked = true
+  if moving.is_moving(job.id) then
+    ask(job.id) -- whoever moves it is told
     return 'requested'
   elseif state == 'scheduled' or state == 'ready' then
-    leave_waiting(job, state)
-    end_as(job, 'cancelled')
+    jobs.leave_waiting(job, state)
+    jobs.end_as(job, 'cancelled')
     return 'changed'
   elseif state == 'running' then
-    call('SADD', prefix .. 'asked', job.id)
-    anyone_asked = true
+    ask(job.id)
     return 'requested'
   end
   return state
@@ -40,41 +38,41 @@ function wishes.retry(job, state)
   if state == 'scheduled' or state == 'ready' or state == 'running' then
     return state
   end
-  local window, key = key_of(job.id)
-  local holder = key and holder_of(key, job)
+  local window, key = unique.key_of(job.id)
+  local holder = key and unique.holder_of(key, job)
   if holder then
     return 'held ' .. holder.id
   end
   if key then
-    hold(key, job, window)
+    unique.hold(key, job, window)
   end
   unlist(job, state)
   call('HDEL', prefix .. 'output', job.id)
   call('HDEL', prefix .. 'failure', job.id)
   local past = job.past
   past.earlier, past.crashes, past.lifted, past.state, past.at = past.attempts, 0, true, nil, nil
-  past.score, past.ticket = now - job.priority * STEP, next_ticket()
-  remember(job)
-  put_ready(job)
+  past.score, past.ticket = now - job.priority * STEP, jobs.next_ticket()
+  jobs.remember(job)
+  jobs.put_ready(job)
   return 'changed'
 end
 
 function wishes.delete(job, state)
-  if state == 'running' or is_moving(job.id) then
+  if state == 'running' or moving.is_moving(job.id) then
     return state
   elseif state == 'scheduled' or state == 'ready' then
-    leave_waiting(job, state)
+    jobs.leave_waiting(job, state)
   else
     unlist(job, state)
   end
-  delete_key(job)
+  unique.delete_key(job)
   forget({ job.id })
   return 'changed'
 end
 
 for index = OWN + 1, #ARGV do
-  local job = load(ARGV[index])
-  local became = job and not job.has_moved and wishes[wish](job, state_of(job)) or 'absent'
+  local job = jobs.load(ARGV[index])
+  local became = job and not job.has_moved and wishes[wish](job, find.state_of(job)) or 'absent'
   answers[#answers + 1] = became
   changed = changed or became == 'changed' or became == 'requested'
 end
@@ -83,7 +81,7 @@ write_down()
 if next(unlisted) then
   -- What has ended is listed in groups: one pass over them, however many jobs are meant.
   local emptied = {}
-  each_ended(function(entry, position)
+  find.each_ended(function(entry, position)
     local types, ids, going = {}, {}, false
     local index = 0
     for pair = 1, #entry[3], 2 do
@@ -106,6 +104,7 @@ if next(unlisted) then
     end
     if going then
       call('LSET', prefix .. 'ended', position, #ids > 0 and cmsgpack.pack({ entry[1], entry[2], types, cmsgpack.pack(ids) }) or '')
+      drop_ids(entry.text)
       emptied[1] = emptied[1] or #ids == 0
     end
     return not next(unlisted)

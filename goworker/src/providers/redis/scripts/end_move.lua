@@ -2,7 +2,7 @@
 -- the ids of those that were cancelled there. All others of the move stay here, and do not move again. Answers the ids of those that someone
 -- asked to cancel meanwhile; if there are any, nothing has ended.
 
-local move = open_move(ARGV[OWN])
+local move = moving.open_move(ARGV[OWN])
 if not move or move[1] ~= ARGV[OWN + 1] then
   return {}
 end
@@ -35,17 +35,17 @@ end
 local function stay(job)
   local head, body = string.sub(job.record, 1, job.body - 1), string.sub(job.record, job.body)
   call('HSET', prefix .. 'jobs', job.id, string.gsub(head, '^(%S+ %S+ %S+ %S+ %S+) l ', '%1 o ') .. body)
-  remember(job)
+  jobs.remember(job)
   if job.due > now and not is_asked(job.id) then
-    put_due(job, job.due)
+    jobs.put_due(job, job.due)
   else
-    put_back(job)
+    jobs.put_back(job)
   end
 end
 
 local moved = {}
 for _, id in ipairs(move[2]) do
-  local job = load(id)
+  local job = jobs.load(id)
   if job and has_moved[id] then
     leave_note(job)
     moved[#moved + 1] = id

@@ -11,7 +11,7 @@ if cursor ~= '' then
   end
   call('HSET', prefix .. 'cursor', cursor, ARGV[OWN + 3])
 end
-local answers = accept(OWN + 5, tonumber(ARGV[OWN + 4]))
+local answers = intake.accept(OWN + 5, tonumber(ARGV[OWN + 4]))
 write_down()
 answer(answers)
 return { 'accepted', answers }

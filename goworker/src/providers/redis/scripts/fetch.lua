@@ -3,35 +3,6 @@
 
 local MOST = 1000
 
--- The first jobs of a type, up to `room`, in order. Nothing is taken yet.
-local function candidates(type, room)
-  local list, ordered = prefix .. 'list:' .. type, prefix .. 'ready:' .. type
-  local found, from = {}, 0
-  while #found < room do
-    local page = call('LRANGE', list, from, from + room - 1)
-    local records = #page > 0 and call('HMGET', prefix .. 'jobs', unpack(page)) or {}
-    for index, id in ipairs(page) do
-      if #found < room and records[index] and not is_passed_over(type, id) then
-        local job = parse(id, records[index])
-        found[#found + 1] = { score = job.due, ticket = job.ticket, id = id, type = type }
-      end
-    end
-    if #page < room then
-      break
-    end
-    from = from + room
-  end
-  local waiting = call('ZRANGE', ordered, 0, room - 1, 'WITHSCORES')
-  for index = 1, #waiting, 2 do
-    local of = waiting[index]
-    found[#found + 1] = { score = tonumber(waiting[index + 1]), ticket = tonumber(string.sub(of, 1, 16)), id = id_in(of), type = type, of = of }
-  end
-  table.sort(found, function(a, b)
-    return a.score < b.score or (a.score == b.score and a.ticket < b.ticket)
-  end)
-  return found
-end
-
 -- Takes ids off the head of the list until `wanted` that are not passed over have come, or there are no more; answers them.
 local function pop(type, wanted)
   local list, marks = prefix .. 'list:' .. type, prefix .. 'gone:' .. type
@@ -59,7 +30,7 @@ local function take(type, room)
     return pop(type, room)
   end
   local ids, from_list = {}, 0
-  for index, found in ipairs(candidates(type, room)) do
+  for index, found in ipairs(order.candidates(type, room)) do
     if index > room then
       break
     end
@@ -76,33 +47,6 @@ local function take(type, room)
   return ids
 end
 
--- How many of which type the first `room` jobs are: of these types and numbers, or of all types.
-local function shares(room, demand)
-  local first, share = {}, {}
-  local types = demand or call('HKEYS', prefix .. 'types')
-  for index = 1, #types, demand and 2 or 1 do
-    local type, most = types[index], demand and math.min(tonumber(demand[index + 1]), room) or room
-    for nth, found in ipairs((is_paused(type) or most == 0) and {} or candidates(type, most)) do
-      -- More may have been found than were looked for.
-      if nth <= most then
-        first[#first + 1] = found
-      end
-    end
-  end
-  table.sort(first, function(a, b)
-    return a.score < b.score or (a.score == b.score and a.ticket < b.ticket)
-  end)
-  for index = 1, math.min(room, #first) do
-    local type = first[index].type
-    share[type] = (share[type] or 0) + 1
-  end
-  local flat = {}
-  for type, slots in pairs(share) do
-    flat[#flat + 1], flat[#flat + 2] = type, slots
-  end
-  return flat
-end
-
 -- What a process is told of a batch: token, records, of those with a past: position, crashes, attempts that count; and 1 if texts have come
 -- in, else 0.
 local function deliver(token, ids)
@@ -111,7 +55,7 @@ local function deliver(token, ids)
   if #ids > 0 and exists('past') then
     for index, text in ipairs(call('HMGET', prefix .. 'past', unpack(ids))) do
       if text then
-        local past = parse_past(text)
+        local past = jobs.parse_past(text)
         local attempts = past.attempts > past.earlier and call('LRANGE', prefix .. 'attempts:' .. ids[index], past.earlier, -1) or {}
         pasts[#pasts + 1] = { index - 1, past.crashes, attempts }
       end
@@ -121,10 +65,11 @@ local function deliver(token, ids)
 end
 
 local function wanted(from)
-  local allowed = math.min(MOST, allowed_by(tonumber(ARGV[from]), tonumber(ARGV[from + 1])))
+  local window = tonumber(ARGV[from + 1])
+  local allowed = window > 0 and math.min(MOST, rate.allowed(tonumber(ARGV[from]), window)) or MOST
   local most = tonumber(ARGV[from + 2])
   if most >= 0 then
-    return shares(math.min(most, allowed))
+    return order.shares(math.min(most, allowed))
   end
   local demand, total = {}, 0
   for index = from + 3, #ARGV, 2 do
@@ -132,7 +77,7 @@ local function wanted(from)
     total = total + ARGV[index + 1]
   end
   if total > allowed and allowed < MOST then
-    return shares(allowed, demand) -- in order, so that no type is left out for ever
+    return order.shares(allowed, demand) -- in order, so that no type is left out for ever
   end
   return demand
 end
@@ -172,12 +117,15 @@ local function fetch(from)
   if #ids == 0 then
     return '0', ids
   end
-  note_started(tonumber(ARGV[from + 3]), #ids)
+  local window = tonumber(ARGV[from + 3])
+  if window > 0 then
+    rate.note_started(window, #ids)
+  end
   if exists('expiring') then
     call('ZREM', prefix .. 'expiring', unpack(ids))
   end
   local token = next_token()
-  call('HSET', prefix .. 'batch', token, cmsgpack.pack({ ARGV[from + 1], types, #ids, cmsgpack.pack(ids) }))
+  call('HSET', prefix .. 'batch', token, cmsgpack.pack({ ARGV[from + 1], types, #ids, store_ids(ids, token) }))
   call('ZADD', prefix .. 'lease', int(now + tonumber(ARGV[from])), token)
   return token, ids
 end

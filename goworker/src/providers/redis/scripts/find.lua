@@ -2,7 +2,7 @@
 -- what waits in the list of its type has a ticket that is not before that of the list's head; what is in no place is done.
 
 local running -- by id: token
-local function running_in(id)
+function find.running_in(id)
   if not running then
     running = {}
     for _, batch in ipairs(all_batches()) do
@@ -23,19 +23,19 @@ local function is_in_list(job)
     return false
   end
   local record = call('HGET', prefix .. 'jobs', head)
-  local ticket = tonumber(call('HGET', prefix .. 'gone:' .. job.type, head) or nil) or (record and parse(head, record).ticket) or 0
+  local ticket = tonumber(call('HGET', prefix .. 'gone:' .. job.type, head) or nil) or (record and jobs.parse(head, record).ticket) or 0
   return job.ticket >= ticket
 end
 
 -- The state of a job, and the instant that belongs to it: when it is due, its lease is over, or it ended (absent if it is done).
-local function state_of(job)
+function find.state_of(job)
   if job.past.state then
     return job.past.state, job.past.at
   end
-  if is_moving(job.id) then
-    return state_of_moving(job), job.due
+  if moving.is_moving(job.id) then
+    return moving.state_of_moving(job), job.due
   end
-  local of = member_of(job)
+  local of = jobs.member_of(job)
   local due = call('ZSCORE', prefix .. 'due', of)
   if due then
     return 'scheduled', tonumber(due)
@@ -47,7 +47,7 @@ local function state_of(job)
   if died then
     return 'dead', tonumber(died)
   end
-  local token = running_in(job.id)
+  local token = find.running_in(job.id)
   if token then
     return 'running', tonumber(call('ZSCORE', prefix .. 'lease', token))
   end
@@ -59,14 +59,14 @@ end
 
 -- Goes through the groups that have ended, the newest first, in pages, until `visit` says that it has seen enough: state, when, types with
 -- numbers, ids.
-local function each_ended(visit)
+function find.each_ended(visit)
   local PAGE = 200
   local key, last = prefix .. 'ended', -1
   while true do
     local page = call('LRANGE', key, last - PAGE + 1, last)
     for index = #page, 1, -1 do
       local entry = cmsgpack.unpack(page[index])
-      entry[4] = cmsgpack.unpack(entry[4])
+      entry.text, entry[4] = entry[4], read_ids(entry[4])
       if visit(entry, last - (#page - index)) then
         return
       end

@@ -11,8 +11,9 @@ end
 if #types == 0 then
   types = call('HKEYS', prefix .. 'types')
 end
-if allowed_by(tonumber(ARGV[OWN]), tonumber(ARGV[OWN + 1])) == 0 then
-  return { 0, opens_in(tonumber(ARGV[OWN + 1])), {} } -- whatever comes until then
+local window = tonumber(ARGV[OWN + 1])
+if window > 0 and rate.allowed(tonumber(ARGV[OWN]), window) == 0 then
+  return { 0, rate.opens_in(window), {} } -- whatever comes until then
 end
 for _, type in ipairs(types) do
   if has_ready(type) and not is_paused(type) then

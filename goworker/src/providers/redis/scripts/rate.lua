@@ -3,11 +3,8 @@
 
 local starts = {}
 
--- How many jobs may start now: `jobs` in `window` (ms), less those that have started lately. Without a rate both are 0.
-local function allowed_by(jobs, window)
-  if window == 0 then
-    return math.huge
-  end
+-- How many jobs may start now: `jobs` in `window` (ms), less those that have started lately.
+function rate.allowed(jobs, window)
   local packed = call('GET', prefix .. 'rate')
   local known = packed and cmsgpack.unpack(packed) or {}
   for at = 1, #known, 3 do
@@ -22,15 +19,12 @@ local function allowed_by(jobs, window)
 end
 
 -- In how many ms more jobs may start than now.
-local function opens_in(window)
+function rate.opens_in(window)
   return starts[2] + window - now
 end
 
 -- Notes that so many jobs start.
-local function note_started(window, number)
-  if window == 0 or number == 0 then
-    return
-  end
+function rate.note_started(window, number)
   local newest = #starts - 2
   if newest > 0 and starts[newest] > now - math.max(math.floor(window / 100), 1) then
     starts[newest + 1], starts[newest + 2] = now, starts[newest + 2] + number

@@ -9,9 +9,9 @@ for _, batch in ipairs(all_batches()) do
   anything = true
   if batch.owner == ARGV[OWN] then
     each_open(batch, function(_, id)
-      local job = load(id)
+      local job = jobs.load(id)
       if job then
-        put_back(job)
+        jobs.put_back(job)
         released = released + 1
       end
     end)

@@ -2,7 +2,7 @@
 --   done TOKEN COUNT FIRST LAST..                without output; COUNT pairs of positions, in order
 --   output TOKEN POSITION OUTPUT
 --   retry TOKEN POSITION MS CHARGED ATTEMPT      CHARGED is 1 or 0, ATTEMPT may be empty
---   dead TOKEN POSITION FAILURE ATTEMPT COUNT    and COUNT handler jobs, as in accept.lua
+--   dead TOKEN POSITION FAILURE ATTEMPT COUNT    and COUNT handler jobs, as in intake.lua
 --   cancelled TOKEN POSITION
 --   release TOKEN POSITION
 
@@ -46,7 +46,8 @@ local function settle_done(token, first, last)
     end
   elseif mark(token, first, last) then
     if last - first + 1 == batch.size and not exists('asked') then
-      return list_group('done', batch.types, batch.packed)
+      batch.is_listed = true
+      return list_group('done', batch.types, batch.text)
     end
     for position = first, last do
       list_done(batch, position)
@@ -54,30 +55,9 @@ local function settle_done(token, first, last)
   end
 end
 
--- Charges an attempt that did not succeed.
-local function charge(job, attempt)
-  if attempt ~= '' then
-    call('RPUSH', prefix .. 'attempts:' .. job.id, attempt)
-    job.past.attempts = job.past.attempts + 1
-  end
-end
-
-local function schedule_again(job, due)
-  if is_asked(job.id) then
-    return end_as(job, 'cancelled')
-  end
-  job.past.score, job.past.ticket = due - job.priority * STEP, next_ticket()
-  remember(job)
-  if due > now then
-    put_due(job, due)
-  else
-    put_ready(job)
-  end
-end
-
 -- Answers which settlements are refused, of those in the arguments from one to another.
 local function settle(from, to)
-  look_for({ 'asked', 'progress' })
+  look_for({ 'asked', 'progress', 'next' })
   local at = from
   while at <= to do
     local ending, token = ARGV[at], ARGV[at + 1]
@@ -98,33 +78,7 @@ local function settle(from, to)
     else
       local position = tonumber(ARGV[at + 2])
       local batch = mark(token, position, position)
-      local job = batch and load(ids_of(batch)[position + 1])
-      at = at + 3
-      if ending == 'retry' then
-        if job then
-          if ARGV[at + 1] == '1' then
-            charge(job, ARGV[at + 2])
-          end
-          schedule_again(job, now + tonumber(ARGV[at]))
-        end
-        at = at + 3
-      elseif ending == 'dead' then
-        local handlers = tonumber(ARGV[at + 2])
-        if job then
-          charge(job, ARGV[at + 1])
-          die(job, ARGV[at])
-          if handlers > 0 then
-            accept(at + 3, handlers)
-          end
-        end
-        at = at + 3 + 4 * handlers
-      elseif job then
-        if ending == 'cancelled' then
-          end_as(job, 'cancelled')
-        else
-          put_back(job)
-        end
-      end
+      at = endings[ending](batch and jobs.load(ids_of(batch)[position + 1]), at + 3)
     end
   end
 

@@ -41,7 +41,7 @@ for index = 1, #types, 2 do
     until not head or call('HEXISTS', prefix .. 'gone:' .. type, head) == 0
     local record = head and call('HGET', prefix .. 'jobs', head)
     if record then
-      older(parse(head, record).due)
+      older(jobs.parse(head, record).due)
     end
   end
   local from, PAGE = 0, 100
@@ -54,7 +54,7 @@ for index = 1, #types, 2 do
         page = {}
         break
       end
-      local job = load(id_in(page[pair]))
+      local job = jobs.load(jobs.id_in(page[pair]))
       if job then
         older(score + job.priority * STEP)
       end
@@ -75,8 +75,8 @@ for type, number in pairs(running) do
 end
 for _, packed in ipairs(call('HVALS', prefix .. 'moving')) do
   for _, id in ipairs(cmsgpack.unpack(packed)[2]) do
-    local job = load(id)
-    local state = job and state_of_moving(job)
+    local job = jobs.load(id)
+    local state = job and moving.state_of_moving(job)
     if job then
       add(job.type, state, 1)
     end

@@ -50,9 +50,9 @@ local function take_ordered(key, state, wanted)
     local page = call('ZREVRANGE', key, from, from + PAGE - 1)
     looked_at = looked_at + #page
     for _, of in ipairs(page) do
-      local id = id_in(of)
+      local id = jobs.id_in(of)
       local stays = call('HEXISTS', prefix .. 'past', id) == 1 or call('HEXISTS', prefix .. 'keys', id) == 1
-      local job = not stays and not is_full() and load(id)
+      local job = not stays and not is_full() and jobs.load(id)
       if job and wanted[job.type] then
         take(id)
         found[#found + 1] = job
@@ -65,7 +65,7 @@ local function take_ordered(key, state, wanted)
   end
   turn_round(first)
   for _, job in ipairs(found) do
-    leave_waiting(job, state)
+    jobs.leave_waiting(job, state)
   end
 end
 
@@ -111,7 +111,7 @@ local function forget_moved()
 end
 
 forget_moved()
-local move = open_move(target)
+local move = moving.open_move(target)
 if not move and may_begin then
   take_waiting()
   if #ids > 0 then

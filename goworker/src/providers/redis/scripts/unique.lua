@@ -3,10 +3,8 @@
 -- of the job that waits for the end of the holder, which is due NEVER. Whether a job still holds a key follows from where it is: nothing is
 -- done when a job ends that nobody follows, so no key can be left behind.
 
-local NEVER = 9007199254740991
-
 -- The window and the key of a job; nothing if it is not unique.
-local function key_of(id)
+function unique.key_of(id)
   local text = call('HGET', prefix .. 'keys', id)
   if text then
     local window, key = string.match(text, '^(%S+) (.*)$')
@@ -26,15 +24,15 @@ end
 
 -- The job that holds a key now, unless it is `own`, its state, until when it holds it even if it has ended, and when whoever takes its place may
 -- start. One that is forgotten, and whose window lasts, is an id only.
-local function holder_of(key, own)
+function unique.holder_of(key, own)
   local ticket, ends, earliest, id = taken_by(key)
   if not ticket or (own and own.id == id and int(own.ticket) == ticket) then
     return nil
   end
   local lasts = ends and now < ends
-  local job = load(id)
+  local job = jobs.load(id)
   if job and int(job.ticket) == ticket then
-    local state = state_of(job)
+    local state = find.state_of(job)
     if lasts or state == 'scheduled' or state == 'ready' or state == 'running' then
       return job, state, ends, earliest
     end
@@ -44,7 +42,7 @@ local function holder_of(key, own)
 end
 
 -- Gives a key to a job, which was not to start before `earliest`, if that is given.
-local function hold(key, job, window, earliest)
+function unique.hold(key, job, window, earliest)
   local ends = window and job.enqueued + window
   if earliest then
     ends = math.max(ends or 0, earliest)
@@ -57,15 +55,15 @@ local function hold(key, job, window, earliest)
 end
 
 -- The job whose end another one waits for.
-local function leader_of(id)
-  local _, key = key_of(id)
+function unique.leader_of(id)
+  local _, key = unique.key_of(id)
   local _, _, _, leader = taken_by(key or '')
   return leader
 end
 
 -- Lets a new job wait for the end of the holder.
-local function follow(key, job, window)
-  put_due(job, NEVER)
+function unique.follow(key, job, window)
+  jobs.put_due(job, NEVER)
   call('HSET', prefix .. 'keys', job.id, (window and int(window) or '-') .. ' ' .. key)
   call('HSET', prefix .. 'next', key, job.id)
 end
@@ -73,21 +71,21 @@ end
 -- Gives a key to the job that waits for it, if that still does. `ends` is when the window of the one before is over, if it lasts.
 local function take_over(key, ends)
   local id = call('HGET', prefix .. 'next', key)
-  local job = id and load(id)
+  local job = id and jobs.load(id)
   call('HDEL', prefix .. 'next', key)
-  if not job or tonumber(call('ZSCORE', prefix .. 'due', member_of(job)) or 0) ~= NEVER then
+  if not job or tonumber(call('ZSCORE', prefix .. 'due', jobs.member_of(job)) or 0) ~= NEVER then
     return
   end
-  leave_waiting(job, 'scheduled')
+  jobs.leave_waiting(job, 'scheduled')
   local earliest = ends and now < ends and ends or nil
-  hold(key, job, key_of(id), earliest)
+  unique.hold(key, job, unique.key_of(id), earliest)
   local due = math.max(job.due, earliest or now, now)
   job.past.score = due - job.priority * STEP
-  remember(job)
+  jobs.remember(job)
   if due > now then
-    put_due(job, due)
+    jobs.put_due(job, due)
   else
-    put_ready(job)
+    jobs.put_ready(job)
   end
 end
 
@@ -107,22 +105,20 @@ local function pass_on_those_of(ids)
   end
 end
 
-function pass_keys_on()
-  if call('EXISTS', prefix .. 'next') == 0 then
-    return
-  end
+-- What the ends of this call mean for those who wait for them.
+function unique.pass_keys_on()
   for _, entry in pairs(ended) do
     pass_on_those_of(entry.ids)
   end
   for _, group in ipairs(groups) do
-    pass_on_those_of(cmsgpack.unpack(cmsgpack.unpack(group)[4]))
+    pass_on_those_of(read_ids(cmsgpack.unpack(group)[4]))
   end
   pass_on_those_of(died)
 end
 
 -- Takes the key from a job, if it has it.
 local function free_key(job)
-  local _, key = key_of(job.id)
+  local _, key = unique.key_of(job.id)
   local ticket = key and taken_by(key)
   if ticket == int(job.ticket) then
     call('HDEL', prefix .. 'unique', key)
@@ -131,8 +127,8 @@ local function free_key(job)
 end
 
 -- A job is deleted: it has no key any more, and no window. Who waited for its end takes the key.
-local function delete_key(job)
-  local _, key = key_of(job.id)
+function unique.delete_key(job)
+  local _, key = unique.key_of(job.id)
   local ticket = key and taken_by(key)
   if key and call('HGET', prefix .. 'next', key) == job.id then
     call('HDEL', prefix .. 'next', key)
@@ -143,13 +139,10 @@ local function delete_key(job)
 end
 
 -- Forgets jobs, but for the windows that last.
-local function forget_keys(ids)
-  if call('EXISTS', prefix .. 'keys') == 0 then
-    return
-  end
+function unique.forget_keys(ids)
   for _, id in ipairs(ids) do
-    local job = load(id)
-    local _, key = key_of(id)
+    local job = jobs.load(id)
+    local _, key = unique.key_of(id)
     if job and key then
       local ticket, ends = taken_by(key)
       if ticket == int(job.ticket) and not (ends and now < ends) then
@@ -161,12 +154,12 @@ local function forget_keys(ids)
 end
 
 -- Forgets windows that are over, of jobs that are forgotten; the others' keys go with them. Whether there are more.
-local function end_windows(most)
+function unique.end_windows(most)
   local over = call('ZRANGEBYSCORE', prefix .. 'windows', '-inf', int(now), 'LIMIT', 0, most)
   for _, key in ipairs(over) do
     call('ZREM', prefix .. 'windows', key)
     local ticket, _, _, id = taken_by(key)
-    local job = id and load(id)
+    local job = id and jobs.load(id)
     if ticket and not (job and int(job.ticket) == ticket) then
       call('HDEL', prefix .. 'unique', key)
     end

@@ -24,39 +24,39 @@ local function read_options(id, type, options, json, ticket)
   local due = math.max(kind == '+' and now + tonumber(ms) or tonumber(ms or nil) or now, now)
   know_type(type, tonumber(priority or 0))
   local record = string.format('%d %d %s %s %s o %d %s', ticket, now, due > now and int(due) or '-', priority or '0', expires or '-', #type, type)
-  local mode, window, unique = string.match(rest or '', '^ (%S+) (%S+) (.*)$')
-  return record .. json, unique and { mode = mode, window = tonumber(window), key = unique }
+  local mode, window, key = string.match(rest or '', '^ (%S+) (%S+) (.*)$')
+  return record .. json, key and { mode = mode, window = tonumber(window), key = key }
 end
 
 -- Whether a job that is known is the same.
-local function is_same(id, record, json)
-  local job = parse(id, record)
+function intake.is_same(id, record, json)
+  local job = jobs.parse(id, record)
   local body = string.sub(record, job.body)
   return body == (job.has_moved and redis.sha1hex(json) or json)
 end
 
 local function put_new(id, record)
-  local job = parse(id, record)
-  job.past = parse_past(nil)
+  local job = jobs.parse(id, record)
+  job.past = jobs.parse_past(nil)
   if job.due > now then
-    put_due(job, job.due)
+    jobs.put_due(job, job.due)
   else
-    put_ready(job)
+    jobs.put_ready(job)
   end
   return job
 end
 
 -- How a unique job comes in: the job that is cancelled for it, with its state; whether it follows the holder; when it may start; or, alone,
 -- the id of the holder, which is in the way.
-local function entrance(unique)
-  local holder, state, ends, earliest = holder_of(unique.key)
-  local waits, keeps_last = state == 'scheduled' or state == 'ready', unique.mode == 'keep_last'
-  local follower = holder and keeps_last and call('HGET', prefix .. 'next', unique.key)
+local function entrance(wish)
+  local holder, state, ends, earliest = unique.holder_of(wish.key)
+  local waits, keeps_last = state == 'scheduled' or state == 'ready', wish.mode == 'keep_last'
+  local follower = holder and keeps_last and call('HGET', prefix .. 'next', wish.key)
   if not holder then
     return {}
   elseif follower then
-    return { replaced = load(follower), state = 'scheduled', follows = true }
-  elseif waits and unique.mode ~= 'reject' then
+    return { replaced = jobs.load(follower), state = 'scheduled', follows = true }
+  elseif waits and wish.mode ~= 'reject' then
     return { replaced = holder, state = state, earliest = earliest }
   elseif keeps_last and state == 'running' then
     return { follows = true }
@@ -67,32 +67,32 @@ local function entrance(unique)
 end
 
 -- Stores a unique job, unless another one is in the way. Answers its letter.
-local function accept_unique(id, record, unique)
-  local way = entrance(unique)
+local function accept_unique(id, record, wish)
+  local way = entrance(wish)
   if way.holder then
     return 'H' .. way.holder .. ';'
   end
   if way.replaced then
-    leave_waiting(way.replaced, way.state)
-    end_as(way.replaced, 'cancelled')
+    jobs.leave_waiting(way.replaced, way.state)
+    jobs.end_as(way.replaced, 'cancelled')
   end
-  if way.earliest and way.earliest > parse(id, record).due then
+  if way.earliest and way.earliest > jobs.parse(id, record).due then
     record = string.gsub(record, '^(%d+ %d+) %S+', '%1 ' .. int(way.earliest), 1)
   end
   call('HSET', prefix .. 'jobs', id, record)
   if way.follows then
-    local job = parse(id, record)
-    job.past = parse_past(nil)
-    follow(unique.key, job, unique.window)
+    local job = jobs.parse(id, record)
+    job.past = jobs.parse_past(nil)
+    unique.follow(wish.key, job, wish.window)
   else
-    hold(unique.key, put_new(id, record), unique.window, way.earliest)
+    unique.hold(wish.key, put_new(id, record), wish.window, way.earliest)
   end
   return way.replaced and 'R' .. way.replaced.id .. ';' or 'C'
 end
 
 -- Takes in those of `number` jobs in ARGV from `from` on that are new. Answers a letter for each: Created, Exists, or conFlict; Held and
 -- Replaced with an id and `;`.
-local function accept(from, number)
+function intake.accept(from, number)
   local ids = {}
   for n = 1, number do
     ids[n] = ARGV[from + 4 * n - 4]
@@ -102,9 +102,9 @@ local function accept(from, number)
   local answers, records, lists, others, seen, heads = {}, {}, {}, {}, {}, {}
   for n = 1, number do
     local id, type, options, json = ids[n], ARGV[from + 4 * n - 3], ARGV[from + 4 * n - 2], ARGV[from + 4 * n - 1]
-    local record, unique = known[n] or seen[id], nil
+    local record, wish = known[n] or seen[id], nil
     if record then
-      answers[n] = is_same(id, record, json) and 'E' or 'F'
+      answers[n] = intake.is_same(id, record, json) and 'E' or 'F'
     else
       ticket = ticket + 1
       if options == '' and not is_passed_over(type, id) then
@@ -116,13 +116,13 @@ local function accept(from, number)
         record = int(ticket) .. heads[type] .. json
         lists[type][#lists[type] + 1] = id
       else
-        record, unique = read_options(id, type, options, json, ticket)
-        if not unique then
+        record, wish = read_options(id, type, options, json, ticket)
+        if not wish then
           others[#others + 1] = id
         end
       end
-      if unique then
-        answers[n] = accept_unique(id, record, unique)
+      if wish then
+        answers[n] = accept_unique(id, record, wish)
       else
         answers[n] = 'C'
         records[#records + 1], records[#records + 2] = id, record
