@@ -4,7 +4,7 @@
 //!              a slot before a job                    spawn
 //! Provider ◀────── fetch(demand) ────── Engine ──────────────────▶ Worker
 //!     │                                  │  ▲                         │
-//!     └────────── deliveries ───────────▶│  └──────── join ───────────┘
+//!     └────────── deliveries ───────────▶│  └──────── ends ───────────┘
 //! Provider ◀─ settle(batch), renew ──────┘      decide(job, outcome)
 //!
 //! Source ──fetch──▶ Link ──enqueue──▶ Queue        (`into:`)

@@ -22,10 +22,12 @@ const MOST_ASKED: usize = 2;
 
 impl Pool {
     /// The most jobs in one fetch: half of the slots, so that a queue hands out jobs for one half while those of the other run.
-    /// Where that would be few, a call would cost more than it brings.
+    /// Where that would be few, a call would cost more than it brings. More make whoever waits for the answer idle: from about here on it
+    /// is also more than the 64 KiB that Redis sends before it goes on with the next call.
     fn wave(&self) -> usize {
         const WORTH_A_CALL: usize = 16;
-        self.slots.div_ceil(2).max(WORTH_A_CALL)
+        const MOST: usize = 200;
+        self.slots.div_ceil(2).clamp(WORTH_A_CALL, MOST)
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::task;
-
 use crate::provider::ProviderError;
 use crate::queue::{Count, Paused, QueueStats, State};
 use crate::units::Dur;
@@ -13,6 +11,7 @@ use super::super::link::Carrier;
 use super::super::report;
 use super::super::stats::{Stats, Summary, Waiting};
 use super::super::stop::Phase;
+use super::crew::RunId;
 use super::jobs::Why;
 use super::{Answer, Engine, Timer};
 
@@ -95,7 +94,7 @@ impl Engine {
     /// Gives back what still runs.
     pub(super) fn release(&mut self) {
         self.phase = Phase::Releasing;
-        let late: Vec<task::Id> = self.running.iter().filter(|(_, running)| !running.stuck).map(|(id, _)| *id).collect();
+        let late: Vec<RunId> = self.running.iter().filter(|(_, running)| !running.stuck).map(|(id, _)| *id).collect();
         late.into_iter().for_each(|id| self.abort_job(id));
         self.set_timer(LAST_SETTLEMENTS, Timer::GiveUp);
     }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::{self, AbortHandle, JoinError};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +14,8 @@ use crate::units::{Dur, Size};
 use crate::worker::{Context, Run};
 
 use super::super::report;
-use super::{Ended, Engine, Timer, TimerKey, panic_text};
+use super::crew::{End, Hold, RunId};
+use super::{Engine, Timer, TimerKey};
 
 /// How long a job may take to stop after its token was cancelled. Then its future is dropped.
 const STOPPING: Duration = Duration::from_secs(5);
@@ -30,7 +30,7 @@ pub(super) struct Running {
     pub(super) delivery: Delivery,
     context: Arc<Context>,
     started: Instant,
-    abort: AbortHandle,
+    hold: Hold,
     timer: Option<TimerKey>,
     stopping: Option<Why>,
     /// Settled although its task goes on: it blocks its thread, and keeps its slot until it returns.
@@ -63,27 +63,18 @@ impl Engine {
         let run = Run { job: Arc::clone(&delivery.job), attempt, token, deadline, cancel: CancellationToken::new() };
         let context = Arc::new(Context::reporting(run, Arc::clone(&pool.services), Arc::clone(&self.progressed)));
         report::started(&delivery.job, attempt);
-        let work = {
-            let (worker, job, context) = (pool.worker.clone(), Arc::clone(&delivery.job), Arc::clone(&context));
-            async move {
-                let began = Instant::now();
-                let result = worker.work(&job, &context).await;
-                (result, began.elapsed())
-            }
-        };
-        let abort = self.jobs.spawn_on(work, &self.rulebook.work);
-        let id = abort.id();
+        let (worker, job) = (pool.worker.clone(), Arc::clone(&delivery.job));
+        let (id, hold) = self.crew.take_on({
+            let context = Arc::clone(&context);
+            async move { worker.work(&job, &context).await }
+        });
         let timer = deadline.map(|deadline| self.set_timer_at(deadline, Timer::Deadline(id)));
         self.tally_of(lane, index).started += 1;
-        let running = Running { lane, pool: index, token, delivery, context, started, abort, timer, stopping: None, stuck: false };
+        let running = Running { lane, pool: index, token, delivery, context, started, hold, timer, stopping: None, stuck: false };
         self.running.insert(id, running);
     }
 
-    pub(super) fn ended(&mut self, ended: Result<(task::Id, Ended), JoinError>) {
-        let (id, result) = match ended {
-            Ok((id, ended)) => (id, Ok(ended)),
-            Err(error) => (error.id(), Err(error)),
-        };
+    pub(super) fn ended(&mut self, id: RunId, end: End) {
         let Some(running) = self.running.remove(&id) else { return };
         if let Some(timer) = running.timer {
             self.timers.remove(&timer);
@@ -93,12 +84,13 @@ impl Engine {
             self.stuck -= 1;
             return;
         }
-        match result {
-            Ok((result, duration)) => self.conclude(&running, Outcome::from(result), duration),
-            Err(error) => {
-                let failure = Failure::new(Cause::Panic, format!("panicked: {}", panic_text(error)));
+        match end {
+            End::Returned(result, duration) => self.conclude(&running, Outcome::from(result), duration),
+            End::Panicked(text) => {
+                let failure = Failure::new(Cause::Panic, format!("panicked: {text}"));
                 self.conclude(&running, Outcome::Retry(failure, None), running.started.elapsed());
             }
+            End::Aborted => self.conclude(&running, Outcome::Interrupted, running.started.elapsed()),
         }
     }
 
@@ -172,14 +164,14 @@ impl Engine {
         }
     }
 
-    pub(super) fn still_stuck(&mut self, id: task::Id) {
+    pub(super) fn still_stuck(&mut self, id: RunId) {
         if let Some(running) = self.running.get_mut(&id) {
             running.timer = None;
             report::stuck(&running.delivery.job);
         }
     }
 
-    pub(super) fn time_is_up(&mut self, id: task::Id) {
+    pub(super) fn time_is_up(&mut self, id: RunId) {
         self.stop_job(id, Why::Timeout);
     }
 
@@ -188,11 +180,11 @@ impl Engine {
         let mut chosen: Vec<_> = self.running.iter().filter(|(_, running)| select(running)).collect();
         // The oldest first, and always in the same order.
         chosen.sort_by_key(|(_, running)| (running.token, running.delivery.handle));
-        let ids: Vec<task::Id> = chosen.into_iter().map(|(id, _)| *id).collect();
+        let ids: Vec<RunId> = chosen.into_iter().map(|(id, _)| *id).collect();
         ids.into_iter().for_each(|id| self.stop_job(id, why));
     }
 
-    fn stop_job(&mut self, id: task::Id, why: Why) {
+    fn stop_job(&mut self, id: RunId, why: Why) {
         let timer = self.set_timer(STOPPING, Timer::Abort(id));
         let old = match self.running.get_mut(&id) {
             // A lost lease overrules every other reason: the result may not be settled.
@@ -210,9 +202,9 @@ impl Engine {
 
     /// Drops the future of a job that did not stop, and settles it now. If it blocks its thread, it can only be fenced:
     /// its result will be refused, and its slot stays taken until it returns.
-    pub(super) fn abort_job(&mut self, id: task::Id) {
+    pub(super) fn abort_job(&mut self, id: RunId) {
         let Some(mut running) = self.running.remove(&id) else { return };
-        running.abort.abort();
+        running.hold.abort();
         self.conclude(&running, Outcome::Interrupted, running.started.elapsed());
         // Most end at once, now that they are dropped. One that still has not when the next look comes is reported.
         running.stuck = true;

@@ -1,10 +1,11 @@
 //! The loop that owns the state of a run: it asks for what can start, starts it, and settles what has ended.
 //!
-//! The way back from a job is the join of its task; calls of providers are tasks too. So nothing in the loop awaits a
+//! The way back from a job is a list that cannot be full; calls of providers are tasks. So nothing in the loop awaits a
 //! send, and nobody's code runs in it. One turn handles all that has happened, then asks for more, then waits.
 
 mod ask;
 mod beat;
+mod crew;
 mod end;
 mod jobs;
 mod leases;
@@ -23,7 +24,7 @@ use tokio::task::{self, AbortHandle, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::clock::{Clock, Random};
-use crate::outcome::{FailureHandler, WorkResult};
+use crate::outcome::FailureHandler;
 use crate::plugin::WorkerHandle;
 use crate::process::ProcessInfo;
 use crate::provider::{Batch, Delivery, Demand, ProviderError, Renewal, Settled, Token};
@@ -32,6 +33,7 @@ use crate::retry::RetryPolicy;
 use crate::units::Dur;
 use crate::worker::Services;
 
+use self::crew::{Crew, RunId, panic_text};
 use self::jobs::Running;
 use super::lane::{Fetching, Lane, reconnect_delay};
 use super::link::Carrier;
@@ -83,11 +85,11 @@ enum Answer {
 /// What is due at a time.
 enum Timer {
     /// A job's time is up.
-    Deadline(task::Id),
+    Deadline(RunId),
     /// A job that was asked to stop should have stopped.
-    Abort(task::Id),
+    Abort(RunId),
     /// A job whose future was dropped should be gone.
-    Stuck(task::Id),
+    Stuck(RunId),
     /// A lane's leases are to be renewed.
     Renew(usize),
     /// A lane may be asked again.
@@ -117,9 +119,6 @@ enum Timer {
 /// When a timer is due, and a number that tells it from others due at the same instant.
 type TimerKey = (Instant, u64);
 
-/// What a job's task returns: its result, and how long it took.
-type Ended = (WorkResult, Duration);
-
 pub(super) struct Engine {
     rulebook: Rulebook,
     lanes: Vec<Lane>,
@@ -129,8 +128,8 @@ pub(super) struct Engine {
     info: Arc<ProcessInfo>,
     carriers: Vec<Carrier>,
 
-    running: HashMap<task::Id, Running>,
-    jobs: JoinSet<Ended>,
+    running: HashMap<RunId, Running>,
+    crew: Crew,
     calls: JoinSet<Answer>,
     /// Whose call a task is.
     callers: HashMap<task::Id, usize>,
@@ -161,6 +160,7 @@ impl Engine {
         let tallies = vec![Tally::default(); lanes.len() * (pools.len() + 1)];
         let census = vec![None; lanes.len()];
         let info = Arc::new(beat::info(&pools));
+        let crew = Crew::new(rulebook.work.clone());
         Engine {
             rulebook,
             lanes,
@@ -169,7 +169,7 @@ impl Engine {
             info,
             carriers,
             running: HashMap::new(),
-            jobs: JoinSet::new(),
+            crew,
             calls: JoinSet::new(),
             callers: HashMap::new(),
             timers: BTreeMap::new(),
@@ -197,6 +197,7 @@ impl Engine {
             self.enter(*stop.borrow_and_update());
             self.ask();
             self.settle();
+            self.crew.go();
             if self.is_over() {
                 return self.summary();
             }
@@ -205,7 +206,7 @@ impl Engine {
             tokio::select! {
                 biased;
                 Ok(()) = stop.changed() => {}
-                Some(ended) = self.jobs.join_next_with_id() => self.ended(ended),
+                () = self.crew.any_end() => {}
                 Some(answer) = self.calls.join_next_with_id() => self.answered(answer),
                 () = tokio::time::sleep_until(next) => {}
                 () = any_change(&mut self.carriers), if self.phase == Phase::Running => {}
@@ -219,8 +220,8 @@ impl Engine {
         let mut busy = false;
         // Bounded, so that a flood of ends keeps neither timers nor new jobs waiting.
         for _ in 0..256 {
-            let Some(ended) = self.jobs.try_join_next_with_id() else { break };
-            self.ended(ended);
+            let Some((id, end)) = self.crew.next_end() else { break };
+            self.ended(id, end);
             busy = true;
         }
         while let Some(answer) = self.calls.try_join_next_with_id() {
@@ -236,6 +237,7 @@ impl Engine {
         if busy {
             self.ask();
             self.settle();
+            self.crew.go();
         }
         busy
     }
@@ -263,7 +265,8 @@ impl Engine {
             Ok((_, Answer::ProgressNoted { result })) => self.progress_noted(lane, result),
             Err(error) if error.is_panic() => {
                 // It has taken its slots and settlements with it; its leases bring the jobs back after a restart.
-                let message = format!("the provider `{}` panicked: {}", self.lanes[lane].name, panic_text(error));
+                let panic = error.try_into_panic().map_or_else(|error| error.to_string(), panic_text);
+                let message = format!("the provider `{}` panicked: {panic}", self.lanes[lane].name);
                 self.fatal.get_or_insert(message);
             }
             // An aborted call was dropped on purpose.
@@ -342,16 +345,4 @@ async fn any_change(carriers: &mut [Carrier]) {
     }
     // One that has ended is seen by `is_over`, whichever way the wait for it ends.
     let (_ended_or_changed, _, _) = select_all(carriers.iter_mut().map(|carrier| carrier.state.changed().boxed())).await;
-}
-
-/// What a panic said.
-fn panic_text(error: JoinError) -> String {
-    match error.try_into_panic() {
-        Ok(payload) => match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
-            (Some(text), _) => (*text).to_owned(),
-            (_, Some(text)) => text.clone(),
-            _ => "without a message".to_owned(),
-        },
-        Err(error) => error.to_string(),
-    }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use goworker::{Demand, Job, Rate, Settled, Settlement};
 use redis::Cmd;
 
-/// Adds a job, as `accept.lua` reads it. One that must be found again among those that wait must not go to the list of its type.
+/// Adds a job, as `intake.lua` reads it. One that must be found again among those that wait must not go to the list of its type.
 pub(super) fn push_job(cmd: &mut Cmd, job: &Job, found_again: bool) {
     cmd.arg(job.id.as_str()).arg(&job.job_type).arg(options(job, found_again)).arg(job.to_json());
 }
