@@ -11,6 +11,7 @@ use crate::process::{ProcessInfo, ProcessRecord};
 use crate::progress::Progressed;
 use crate::provider::{Batch, Cursor, Demand, Provider, ProviderError, Renewal, Settled, Setup, Token};
 use crate::queue::{Change, Enqueued, Filter, JobRecord, Queue, QueueStats};
+use crate::schedule::Schedule;
 use crate::spill::Move;
 use crate::worker::{Context, Worker};
 
@@ -102,6 +103,13 @@ impl<Q: Queue> From<Q> for AnyQueue {
     }
 }
 
+impl AnyProvider {
+    /// See [`Provider::schedule`]. Known before the provider is started.
+    pub fn schedule(&self) -> Option<Schedule> {
+        self.0.due()
+    }
+}
+
 impl AnyQueue {
     /// See [`Queue::is_durable`]. Known before the queue is started.
     pub fn is_durable(&self) -> bool {
@@ -124,6 +132,9 @@ pub(crate) trait DynProvider: Send + Sync {
     fn selects(&self) -> bool;
     fn schedules(&self) -> bool;
     fn finite(&self) -> bool;
+    fn due(&self) -> Option<Schedule>;
+    fn cursor_of(&self) -> Option<&str>;
+    fn stands(&self, at: Option<&str>) -> anyhow::Result<()>;
 }
 
 impl<P: Provider> DynProvider for P {
@@ -153,6 +164,15 @@ impl<P: Provider> DynProvider for P {
     }
     fn finite(&self) -> bool {
         self.is_finite()
+    }
+    fn due(&self) -> Option<Schedule> {
+        self.schedule()
+    }
+    fn cursor_of(&self) -> Option<&str> {
+        self.cursor_name()
+    }
+    fn stands(&self, at: Option<&str>) -> anyhow::Result<()> {
+        self.cursor_stands(at)
     }
 }
 

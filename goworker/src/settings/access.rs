@@ -5,7 +5,7 @@ use std::vec::IntoIter;
 use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor};
 
-use super::diagnostic::did_you_mean;
+use crate::spelling::did_you_mean;
 use super::parts::{self, Part};
 use super::source::Span;
 use super::stand_in::StandIn;

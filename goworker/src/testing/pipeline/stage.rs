@@ -1,4 +1,4 @@
-//! What a configuration becomes under test: stores are in memory, sources are left out, workers can go wrong, and the
+//! What a configuration becomes under test: stores are in memory, sources but schedules are left out, workers can go wrong, and the
 //! manager can die.
 
 use std::collections::BTreeMap;
@@ -115,14 +115,15 @@ impl Stage {
         self.running = Some(Running { stop, task });
     }
 
-    /// The configuration with stores in memory, without sources, and with workers that can go wrong.
+    /// The configuration with stores in memory, without sources but schedules, and with workers that can go wrong.
     fn watched(&self, mut config: Config) -> Config {
         config.providers.retain_mut(|entry| match self.stores.get(&entry.name) {
             Some(store) => {
                 entry.source = Source::Queue(self.watched_queue(&entry.name, store));
                 true
             }
-            None => false,
+            // What goes by the time alone goes by virtual time as well.
+            None => matches!(&entry.source, Source::Link(source, _) | Source::Direct(source) if source.schedule().is_some()),
         });
         let watched = |entry: WorkerEntry| {
             let stand_in = self.stand_ins.get(&entry.name).map(|work| AnyWorker::from(StandIn(Arc::clone(work))));
