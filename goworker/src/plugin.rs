@@ -28,7 +28,7 @@ pub enum Plugin {
 impl Plugin {
     /// Wraps a provider.
     pub fn provider(provider: impl Provider) -> Self {
-        Plugin::Provider(AnyProvider(Box::new(provider)))
+        Plugin::Provider(AnyProvider::from(provider))
     }
 
     /// Wraps a queue.
@@ -90,6 +90,12 @@ macro_rules! any {
 any!(/** A provider of any struct. */ AnyProvider(DynProvider) starts as ProviderHandle: "A started provider. Clones share it.");
 any!(/** A queue of any struct. */ AnyQueue(DynQueue) starts as QueueHandle: "A started queue. Clones share it.");
 any!(/** A worker of any struct. */ AnyWorker(DynWorker) starts as WorkerHandle: "A started worker. Clones share it.");
+
+impl<P: Provider> From<P> for AnyProvider {
+    fn from(provider: P) -> Self {
+        AnyProvider(Box::new(provider))
+    }
+}
 
 impl<W: Worker> From<W> for AnyWorker {
     fn from(worker: W) -> Self {

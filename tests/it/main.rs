@@ -8,6 +8,7 @@ mod command_line;
 mod config;
 mod configs;
 mod crashes;
+mod cron;
 mod enqueue;
 mod examples;
 mod lua;

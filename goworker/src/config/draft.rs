@@ -251,8 +251,8 @@ impl Around<'_, '_> {
 /// A source that goes by the time has to be due some time.
 fn check_schedule(reader: &Reader<'_>, provider: &AnyProvider) {
     if provider.schedule().is_some_and(|schedule| schedule.after(Timestamp::default()).is_none()) {
-        let message = "there is no such day, so it is never due".to_owned();
-        let help = "30 2, say, is the 30th of February; `L` is the last day of a month".to_owned();
+        let message = "it is never due: there is no such day".to_owned();
+        let help = "`0 0 30 2 *`, say, would be the 30th of February; `L` is the last day of a month".to_owned();
         reader.warning("schedule", reader.value_span("schedule"), message, Some(help));
     }
 }

@@ -31,6 +31,8 @@ pub(super) enum Pattern {
 struct Field {
     name: &'static str,
     allowed: &'static str,
+    /// The highest number.
+    most: u64,
     /// The words that may stand in it.
     words: &'static [&'static str],
 }
@@ -39,14 +41,15 @@ const MONTHS: [&str; 12] = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AU
 const WEEKDAYS: [&str; 8] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT", "L"];
 
 const FIELDS: [Field; 6] = [
-    Field { name: "second", allowed: "0 to 59 are allowed, as in `0`, `*/10`, `0,30`", words: &[] },
-    Field { name: "minute", allowed: "0 to 59 are allowed, as in `0`, `*/15`, `0,30`", words: &[] },
-    Field { name: "hour", allowed: "0 to 23 are allowed, as in `3`, `*/2`, `9-17`", words: &[] },
-    Field { name: "day of the month", allowed: "1 to 31 are allowed, as in `1`, `1,15`, `L` (the last), `15W`", words: &["L", "W", "LW"] },
-    Field { name: "month", allowed: "1 to 12 or JAN to DEC are allowed, as in `*`, `1-6`, `JAN,JUL`", words: &MONTHS },
+    Field { name: "second", allowed: "0 to 59 are allowed, as in `0`, `*/10`, `0,30`", most: 59, words: &[] },
+    Field { name: "minute", allowed: "0 to 59 are allowed, as in `0`, `*/15`, `0,30`", most: 59, words: &[] },
+    Field { name: "hour", allowed: "0 to 23 are allowed, as in `3`, `*/2`, `9-17`", most: 23, words: &[] },
+    Field { name: "day of the month", allowed: "1 to 31 are allowed, as in `1`, `1,15`, `L` (the last), `15W`", most: 31, words: &["L", "W", "LW"] },
+    Field { name: "month", allowed: "1 to 12 or JAN to DEC are allowed, as in `*`, `1-6`, `JAN,JUL`", most: 12, words: &MONTHS },
     Field {
         name: "weekday",
         allowed: "0 to 7 or SUN to SAT are allowed, as in `*`, `MON-FRI`, `FRI#1` (the first), `5L` (the last)",
+        most: 7,
         words: &WEEKDAYS,
     },
 ];
@@ -131,7 +134,7 @@ fn parse(text: &str) -> Result<Cron, croner::errors::CronError> {
 impl Field {
     /// What is wrong with what stands in this field, the one at this position of six.
     fn fault(&self, at: usize, part: &str) -> Option<String> {
-        let Field { name, allowed, words } = self;
+        let Field { name, allowed, most, words } = self;
         let upper = part.to_uppercase();
         for word in upper.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()) {
             let is_known = |word: &str| words.contains(&word);
@@ -140,6 +143,11 @@ impl Field {
                 let hint = did_you_mean(word, words.iter().copied().filter(|known| known.len() > 1));
                 return Some(format!("`{part}` is no {name}; {}", hint.as_deref().unwrap_or(allowed)));
             }
+        }
+        let steps = part.split(',').filter_map(|range| range.split_once('/')?.1.parse::<u64>().ok());
+        if let Some(step) = steps.max().filter(|step| step > most) {
+            let unit = ["s", "m", "h", "d"].get(at).map(|unit| format!("; `@every {step}{unit}` goes by the time that passes")).unwrap_or_default();
+            return Some(format!("`{part}` steps out of the {name}s, which end at {most}{unit}"));
         }
         let mut alone = ["*"; 6];
         alone[at] = part;

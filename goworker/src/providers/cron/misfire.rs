@@ -1,7 +1,6 @@
 //! Which of the times that are due bring a job: a pure function of the time.
 
 use std::fmt;
-use std::num::NonZeroU16;
 use std::time::Duration;
 
 use goworker::{Schedule, Timestamp};
@@ -20,8 +19,28 @@ pub(crate) enum Misfire {
     /// A job for each.
     All {
         /// For so many at most, the last ones.
-        max: NonZeroU16,
+        max: Most,
     },
+}
+
+/// A number of jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "u16", into = "u16")]
+#[schemars(with = "u16", extend("minimum" = 1))]
+pub(crate) struct Most(u16);
+
+impl TryFrom<u16> for Most {
+    type Error = String;
+
+    fn try_from(most: u16) -> Result<Self, String> {
+        if most == 0 { Err("no job at all is `skip`; 1 to 65535 are allowed".to_owned()) } else { Ok(Most(most)) }
+    }
+}
+
+impl From<Most> for u16 {
+    fn from(Most(most): Most) -> u16 {
+        most
+    }
 }
 
 impl fmt::Display for Misfire {
@@ -29,7 +48,7 @@ impl fmt::Display for Misfire {
         match self {
             Misfire::Skip => f.write_str("no jobs"),
             Misfire::Once => f.write_str("one job"),
-            Misfire::All { max } => write!(f, "{max} jobs at most"),
+            Misfire::All { max: Most(max) } => write!(f, "{max} jobs at most"),
         }
     }
 }
@@ -52,7 +71,7 @@ pub(super) struct Due {
 pub(super) fn due(schedule: &Schedule, misfire: Misfire, since: Timestamp, now: Timestamp, limit: usize) -> Option<Due> {
     let first = schedule.after(since).filter(|first| *first <= now && limit > 0)?;
     let wanted = match misfire {
-        Misfire::All { max } => max.get().into(),
+        Misfire::All { max: Most(max) } => max.into(),
         Misfire::Once | Misfire::Skip => 1,
     };
     let mut ticks = schedule.latest(since, now, wanted);
@@ -80,7 +99,7 @@ mod tests {
     }
 
     fn all(max: u16) -> Misfire {
-        Misfire::All { max: NonZeroU16::new(max).unwrap() }
+        Misfire::All { max: Most(max) }
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod scene;
 mod stage;
 mod trace;
 mod watched_queue;
+mod watched_source;
 mod watched_worker;
 
 use std::fmt;

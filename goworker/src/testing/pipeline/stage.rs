@@ -15,6 +15,7 @@ use super::queues::Queues;
 use super::scene::Scene;
 use super::trace::Recorder;
 use super::watched_queue::WatchedQueue;
+use super::watched_source::WatchedSource;
 use super::watched_worker::{StandIn, WatchedWorker, Work};
 use crate::clock::{Clock, Random};
 use crate::config::{Config, ProviderEntry, Source, WorkerEntry};
@@ -117,14 +118,20 @@ impl Stage {
 
     /// The configuration with stores in memory, without sources but schedules, and with workers that can go wrong.
     fn watched(&self, mut config: Config) -> Config {
-        config.providers.retain_mut(|entry| match self.stores.get(&entry.name) {
-            Some(store) => {
-                entry.source = Source::Queue(self.watched_queue(&entry.name, store));
-                true
-            }
-            // What goes by the time alone goes by virtual time as well.
-            None => matches!(&entry.source, Source::Link(source, _) | Source::Direct(source) if source.schedule().is_some()),
-        });
+        let watched = |entry: ProviderEntry| {
+            let source = match entry.source {
+                Source::Queue(_) => Source::Queue(self.watched_queue(&entry.name, self.stores.get(&entry.name)?)),
+                // What goes by the time alone goes by virtual time as well.
+                Source::Link(source, _) | Source::Direct(source) if source.schedule().is_none() => return None,
+                // What goes into a queue is watched there.
+                Source::Link(source, into) => Source::Link(source, into),
+                Source::Direct(source) => {
+                    Source::Direct(WatchedSource { name: entry.name.clone(), source, scene: Arc::clone(&self.scene) }.into())
+                }
+            };
+            Some(ProviderEntry { source, ..entry })
+        };
+        config.providers = config.providers.into_iter().filter_map(watched).collect();
         let watched = |entry: WorkerEntry| {
             let stand_in = self.stand_ins.get(&entry.name).map(|work| AnyWorker::from(StandIn(Arc::clone(work))));
             let worker = WatchedWorker { worker: stand_in.unwrap_or(entry.worker), scene: Arc::clone(&self.scene) };
