@@ -9,6 +9,7 @@ mod config;
 mod configs;
 mod crashes;
 mod cron;
+mod cursors;
 mod enqueue;
 mod examples;
 mod lua;

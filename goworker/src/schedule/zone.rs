@@ -85,13 +85,6 @@ impl From<Zone> for String {
     }
 }
 
-impl From<&str> for Zone {
-    /// For defaults in source code: a name that is none means UTC.
-    fn from(name: &str) -> Self {
-        name.parse().unwrap_or_default()
-    }
-}
-
 impl JsonSchema for Zone {
     fn schema_name() -> Cow<'static, str> {
         "zone".into()

@@ -105,7 +105,7 @@ fn what_people_write_is_taken() {
         "@every 1h 30m",
     ];
     for text in right {
-        let schedule = goworker::Schedule::new(text.parse().unwrap_or_else(|error| panic!("{text}: {error}")), "UTC".into());
+        let schedule = goworker::Schedule::new(text.parse().unwrap_or_else(|error| panic!("{text}: {error}")), goworker::Zone::default());
         assert!(schedule.after(goworker::Timestamp::from_millis(0)).is_some(), "{text}");
     }
 }

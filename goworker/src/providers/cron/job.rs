@@ -76,7 +76,7 @@ mod tests {
         Maker {
             prefix: "cron:nightly".to_owned(),
             template: serde_json::from_value(template).unwrap(),
-            zone: "Pacific/Auckland".into(),
+            zone: "Pacific/Auckland".parse().unwrap(),
             jitter: Duration::from_secs(jitter),
             unique_key: Some("cron:nightly".to_owned()),
         }

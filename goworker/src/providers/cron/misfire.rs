@@ -87,12 +87,14 @@ pub(super) fn due(schedule: &Schedule, misfire: Misfire, since: Timestamp, now: 
 
 #[cfg(test)]
 mod tests {
+    use goworker::Zone;
+
     use super::*;
 
     const HOUR: i64 = 3_600_000;
 
     fn hourly(since: i64, now: i64, misfire: Misfire, limit: usize) -> Option<(Vec<i64>, i64, bool)> {
-        let schedule = Schedule::new("@hourly".parse().unwrap(), "UTC".into());
+        let schedule = Schedule::new("@hourly".parse().unwrap(), Zone::default());
         let due = due(&schedule, misfire, Timestamp::from_millis(since), Timestamp::from_millis(now), limit)?;
         let ticks = due.ticks.iter().map(|tick| tick.as_millis() / HOUR).collect();
         Some((ticks, due.to.as_millis() / HOUR, due.missed.is_some()))

@@ -33,7 +33,7 @@ pub(crate) struct Cron {
     schedule: Times,
     /// The time zone of the schedule, by its name in the IANA database. When clocks are changed, a time of day that does not exist runs at the
     /// end of the gap, and one that comes twice runs the first time; what begins with `*` in its minute or hour runs whenever a clock shows it.
-    #[config(default = "UTC")]
+    #[config(default = Zone::default())]
     timezone: Zone,
     /// The job. In texts of its params, `{tick}` becomes the instant, such as 2026-11-24T02:00:00Z, and `{date}` the date in the time
     /// zone; the instant is in `meta.tick`, too.
