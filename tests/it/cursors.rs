@@ -76,7 +76,9 @@ fn a_source_that_does_not_hear_where_its_cursor_stands_is_told_of_and_asked_less
     first.kill();
     sandbox.write("log.txt", &lines(6));
     let second = sandbox.start(["run", "jobs.ron", "--log-level", "warn"]);
-    wait_until("it is told of", Duration::from_secs(30), || second.talk().contains("its batch does not begin where its cursor stands, at 3"));
+    wait_until("it is told of", Duration::from_secs(30), || {
+        second.talk().contains("its batch does not begin where its cursor stands, at 3")
+    });
     std::thread::sleep(Duration::from_secs(2));
     let told = second.talk().lines().count();
     assert!(told <= 8, "{told} lines in two seconds:\n{}", second.talk());

@@ -12,10 +12,10 @@ use crate::config::{Config, Source};
 use crate::registry::Registry;
 use crate::schedule::Schedule;
 
-/// Show when the schedules of a configuration are due next, in local time and in UTC, and what a change of the clocks does to that
+/// Show when the schedules of a configuration are due next
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "In a pipe: one time a line, columns separated by tabs: entry, local time, time zone, UTC, how far it is, and what a change of the clocks has to do with it, or `-`. Nothing is started, and no queue is asked."
+    after_help = "Each time is told in the schedule's time zone and in UTC, with what a change of the clocks has to do with it. In a pipe: one time a line, columns separated by tabs: entry, local time, time zone, UTC, how far it is, and the change of the clocks or `-`. Nothing is started, and no queue is asked. With `jitter` jobs start so much later."
 )]
 pub(super) struct CronArgs {
     #[command(flatten)]
@@ -104,7 +104,14 @@ fn table(entries: &[Entry], now: Timestamp) -> Table {
         }
         for Next { at, local, clock_change } in next {
             let change = clock_change.as_deref().unwrap_or("-").to_owned();
-            table.row([name.clone(), local.clone(), timezone.clone(), at.to_string().replace(".000Z", "Z"), when::relative(*at, now), change]);
+            table.row([
+                name.clone(),
+                local.clone(),
+                timezone.clone(),
+                at.to_string().replace(".000Z", "Z"),
+                when::relative(*at, now),
+                change,
+            ]);
         }
     }
     table
@@ -127,7 +134,8 @@ mod tests {
 )"#;
 
     fn found(from: &str) -> Vec<Entry> {
-        let loaded = Config::parse(CONFIG, Path::new("jobs.ron"), &Registry::builtin()).unwrap_or_else(|report| panic!("{}", report.render(false)));
+        let loaded =
+            Config::parse(CONFIG, Path::new("jobs.ron"), &Registry::builtin()).unwrap_or_else(|report| panic!("{}", report.render(false)));
         entries(&loaded.config, from.parse().unwrap(), 4)
     }
 

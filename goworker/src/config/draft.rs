@@ -64,7 +64,8 @@ impl<'a> Draft<'a> {
         top.finish(&TOP_LEVEL, home);
 
         let queues = providers.of_role(Role::Queue).map(|entry| entry.name.as_str()).collect();
-        let around = Around { draft: self, providers: &providers, queues, workers: &workers.names, has_handlers: !failure_handlers.is_empty() };
+        let around =
+            Around { draft: self, providers: &providers, queues, workers: &workers.names, has_handlers: !failure_handlers.is_empty() };
         Config {
             path: PathBuf::from(&self.source.name),
             base: self.source.base.clone(),
@@ -223,7 +224,9 @@ impl Around<'_, '_> {
             let (place, path) = (reader.place_in(field.name, "type"), format!("{}.type", field.name));
             let (message, hint) = (format!("there is no worker `{}`", job.job_type()), suggest(job.job_type(), "workers", &known));
             match into {
-                Some(into) => reader.warning(&path, place, format!("{message} here, so its jobs wait in `{into}` for another process"), Some(hint)),
+                Some(into) => {
+                    reader.warning(&path, place, format!("{message} here, so its jobs wait in `{into}` for another process"), Some(hint))
+                }
                 None => reader.error(&path, place, message, Some(hint)),
             }
         }

@@ -18,7 +18,7 @@ pub struct JobTemplate(Fields);
 /// As it is written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("format" = JobTemplate::FORMAT))]
+#[schemars(extend("format" = JobTemplate::FORMAT, "x-ron" = r#"(type: "lua", name: "report")"#))]
 struct Fields {
     /// Which worker runs it.
     r#type: String,
@@ -29,6 +29,7 @@ struct Fields {
     /// How many times to try again, if not as its worker says.
     retries: Option<u32>,
     /// -100 to 100; higher starts earlier.
+    #[schemars(range(min = -100, max = 100))]
     priority: Option<i8>,
     /// The longest time an attempt may take.
     timeout: Option<Dur>,

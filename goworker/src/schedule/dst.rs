@@ -93,15 +93,15 @@ impl Schedule {
         let change = match zone.to_ambiguous_timestamp(shown).offset() {
             AmbiguousOffset::Fold { before, .. } => {
                 let nth = if offset == before { "first" } else { "second" };
-                Some(format!("{} comes twice; this is the {nth}", shown.time()))
+                Some(format!("{} comes twice; this is the {nth}", told(shown)))
             }
-            _ => self.carried_to(instant).map(|missing| format!("{missing} does not exist")),
+            _ => self.carried_to(instant).map(|missing| format!("{} does not exist", told(missing))),
         };
         Some(Tick { at, local: instant.display_with_offset(offset).to_string(), change })
     }
 
     /// The time of day in a gap that is made up for at this instant.
-    fn carried_to(&self, instant: Instant) -> Option<jiff::civil::Time> {
+    fn carried_to(&self, instant: Instant) -> Option<DateTime> {
         let zone = self.zone.rules();
         let second = jiff::SignedDuration::from_secs(1);
         // A second before the first time after the gap is in the gap.
@@ -112,6 +112,11 @@ impl Schedule {
             Pattern::TimeOfDay(cron) => civil::next(cron, gap.first, true).filter(|shown| *shown <= in_gap),
             Pattern::Reading(_) | Pattern::Every(_) => None,
         });
-        missing.min().map(DateTime::time)
+        missing.min()
     }
+}
+
+/// The time of day, without seconds if there are none.
+fn told(shown: DateTime) -> String {
+    shown.strftime(if shown.second() == 0 { "%H:%M" } else { "%H:%M:%S" }).to_string()
 }

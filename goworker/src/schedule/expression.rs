@@ -44,7 +44,12 @@ const FIELDS: [Field; 6] = [
     Field { name: "second", allowed: "0 to 59 are allowed, as in `0`, `*/10`, `0,30`", most: 59, words: &[] },
     Field { name: "minute", allowed: "0 to 59 are allowed, as in `0`, `*/15`, `0,30`", most: 59, words: &[] },
     Field { name: "hour", allowed: "0 to 23 are allowed, as in `3`, `*/2`, `9-17`", most: 23, words: &[] },
-    Field { name: "day of the month", allowed: "1 to 31 are allowed, as in `1`, `1,15`, `L` (the last), `15W`", most: 31, words: &["L", "W", "LW"] },
+    Field {
+        name: "day of the month",
+        allowed: "1 to 31 are allowed, as in `1`, `1,15`, `L` (the last), `15W`",
+        most: 31,
+        words: &["L", "W", "LW"],
+    },
     Field { name: "month", allowed: "1 to 12 or JAN to DEC are allowed, as in `*`, `1-6`, `JAN,JUL`", most: 12, words: &MONTHS },
     Field {
         name: "weekday",
@@ -146,7 +151,10 @@ impl Field {
         }
         let steps = part.split(',').filter_map(|range| range.split_once('/')?.1.parse::<u64>().ok());
         if let Some(step) = steps.max().filter(|step| step > most) {
-            let unit = ["s", "m", "h", "d"].get(at).map(|unit| format!("; `@every {step}{unit}` goes by the time that passes")).unwrap_or_default();
+            let unit = ["s", "m", "h", "d"]
+                .get(at)
+                .map(|unit| format!("; `@every {step}{unit}` goes by the time that passes"))
+                .unwrap_or_default();
             return Some(format!("`{part}` steps out of the {name}s, which end at {most}{unit}"));
         }
         let mut alone = ["*"; 6];

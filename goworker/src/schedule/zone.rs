@@ -27,7 +27,9 @@ impl Zone {
 
     /// The date there, such as `2026-11-24`; empty beyond the year 9999.
     pub fn date(&self, instant: Timestamp) -> String {
-        jiff::Timestamp::from_millisecond(instant.as_millis()).map(|instant| self.0.to_datetime(instant).date().to_string()).unwrap_or_default()
+        jiff::Timestamp::from_millisecond(instant.as_millis())
+            .map(|instant| self.0.to_datetime(instant).date().to_string())
+            .unwrap_or_default()
     }
 
     pub(super) fn rules(&self) -> &TimeZone {

@@ -22,6 +22,7 @@ mod value;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
+pub(crate) use crate::spelling::{did_you_mean, suggest};
 pub(crate) use fault::{Fault, explain};
 pub(crate) use json::to_json;
 pub(crate) use parts::{elements, extensions, fields};
@@ -29,7 +30,6 @@ pub(crate) use passes::read;
 pub(crate) use queue_name::names_queue;
 pub(crate) use reader::Notes;
 pub(crate) use source::{Readable, SourceText, Span, Variables, process_variables};
-pub(crate) use crate::spelling::{did_you_mean, suggest};
 pub(crate) use tokens::{Kind, Unbalanced, pairs, tokens, unclosed_text};
 
 pub use diagnostic::{Diagnostic, Report, Severity};

@@ -126,7 +126,8 @@ fn all_due(text: &str, zone: &str, scan: &Scan) -> BTreeSet<Instant> {
 #[test]
 fn over_two_years_in_many_zones_schedules_are_due_when_a_scan_of_the_clock_says_so() {
     let compared = std::thread::scope(|scope| {
-        let halves: Vec<_> = ZONES.chunks(ZONES.len() / 2).map(|zones| scope.spawn(|| zones.iter().map(|zone| compared(zone)).collect())).collect();
+        let halves: Vec<_> =
+            ZONES.chunks(ZONES.len() / 2).map(|zones| scope.spawn(|| zones.iter().map(|zone| compared(zone)).collect())).collect();
         halves.into_iter().map(|half| half.join().unwrap()).collect::<Vec<String>>()
     });
     insta::assert_snapshot!(compared.concat());

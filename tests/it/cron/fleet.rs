@@ -34,7 +34,10 @@ fn sandbox(queue: &str, misfire: &str) -> Sandbox {
         r#"(providers: {{ "jobs": {queue}, "often": cron(schedule: "@every {STEP}ms", misfire: {misfire}, into: "jobs", job: (type: "ledger")) }}, workers: {{}})"#
     );
     sandbox.write("ticking.ron", &ticking);
-    sandbox.write("jobs.ron", &format!(r#"(providers: {{ "jobs": {queue} }}, workers: {{ "ledger": ledger(path: "ledger.txt", millis: 0) }})"#));
+    sandbox.write(
+        "jobs.ron",
+        &format!(r#"(providers: {{ "jobs": {queue} }}, workers: {{ "ledger": ledger(path: "ledger.txt", millis: 0) }})"#),
+    );
     sandbox
 }
 

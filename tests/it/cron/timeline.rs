@@ -27,7 +27,8 @@ fn each_time_brings_one_job_also_when_the_manager_crashes() {
 
 #[test]
 fn what_is_jittered_starts_later_by_the_same_time_in_each_run() {
-    let timeline = || pipeline(r#"schedule: "@every 1h", jitter: "30m""#, r#"into: "jobs", "#).run_for(Duration::from_secs(5 * 3_600)).to_string();
+    let timeline =
+        || pipeline(r#"schedule: "@every 1h", jitter: "30m""#, r#"into: "jobs", "#).run_for(Duration::from_secs(5 * 3_600)).to_string();
     assert_eq!(timeline(), timeline());
     insta::assert_snapshot!(timeline());
 }

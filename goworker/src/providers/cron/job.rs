@@ -85,7 +85,8 @@ mod tests {
     #[test]
     fn a_job_tells_its_instant() {
         let params = json!({ "at": "{tick}", "files": ["backup-{date}.sql", "{other}", 7], "{tick}": null });
-        let template = json!({ "type": "lua", "name": "report", "params": params, "retries": 3, "priority": -5, "timeout": "1m", "tags": ["t"] });
+        let template =
+            json!({ "type": "lua", "name": "report", "params": params, "retries": 3, "priority": -5, "timeout": "1m", "tags": ["t"] });
         let job = maker(template, 0).job("2026-11-24T12:00:00.010Z".parse().unwrap()).unwrap();
         insta::assert_snapshot!(serde_json::to_string_pretty(&job).unwrap());
         let job = maker(json!({ "type": "lua" }), 0).job("2026-11-24T12:00:00Z".parse().unwrap()).unwrap();

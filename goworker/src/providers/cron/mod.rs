@@ -15,8 +15,8 @@ use std::time::Duration;
 use anyhow::anyhow;
 use goworker::units::Dur;
 use goworker::{
-    Batch, Clock, Cursor, Demand, JobTemplate, MAX_BULK, Provider, ProviderError, Schedule, Settled, Setup, Times, Timestamp, Token,
-    Zone, provider,
+    Batch, Clock, Cursor, Demand, JobTemplate, MAX_BULK, Provider, ProviderError, Schedule, Settled, Setup, Times, Timestamp, Token, Zone,
+    provider,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,6 @@ pub(crate) struct Cron {
     timezone: Zone,
     /// The job. In texts of its params, `{tick}` becomes the instant, such as 2026-11-24T02:00:00Z, and `{date}` the date in the time
     /// zone; the instant is in `meta.tick`, too.
-    #[config(example = r#"(type: "lua", name: "report")"#)]
     job: JobTemplate,
     /// What becomes of times that were missed, because no process ran or the queue was away: `once` is one job for the last of them, `skip`
     /// none if that is more than a minute ago, `all(max: 10)` a job for each, up to so many, the last ones.
@@ -47,7 +46,7 @@ pub(crate) struct Cron {
     #[config(default = Overlap::Allow)]
     overlap: Overlap,
     /// Each job starts up to so much later, by a time that follows from its id, so that all processes agree.
-    #[config(default = "0s", range = Dur::secs(0)..=Dur::secs(86_400))]
+    #[config(default = "0s", range = "0s"..="1d")]
     jitter: Dur,
     #[state]
     parts: Option<Parts>,
@@ -97,7 +96,13 @@ impl Provider for Cron {
         let schedule = Schedule::new(self.schedule.clone(), self.timezone.clone());
         let cursor = format!("cron:{}", setup.name);
         let unique_key = (self.overlap == Overlap::Skip).then(|| cursor.clone());
-        let maker = Maker { prefix: cursor.clone(), template: self.job.clone(), zone: self.timezone.clone(), jitter: self.jitter.get(), unique_key };
+        let maker = Maker {
+            prefix: cursor.clone(),
+            template: self.job.clone(),
+            zone: self.timezone.clone(),
+            jitter: self.jitter.get(),
+            unique_key,
+        };
         self.parts = Some(Parts { schedule, clock: setup.clock.clone(), maker, cursor });
         Ok(())
     }
