@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use schemars::{Schema, SchemaGenerator};
 
-use crate::clock::Timestamp;
 use crate::job::JobTemplate;
 use crate::plugin::{AnyProvider, Plugin};
 use crate::registry::{Registry, Role};
 use crate::retry::RetryPolicy;
+use crate::schedule::Schedule;
 use crate::settings::{Notes, Reader, SourceText, Span, names_queue, suggest};
 use crate::units::Dur;
 
@@ -253,9 +253,9 @@ impl Around<'_, '_> {
 
 /// A source that goes by the time has to be due some time.
 fn check_schedule(reader: &Reader<'_>, provider: &AnyProvider) {
-    if provider.schedule().is_some_and(|schedule| schedule.after(Timestamp::default()).is_none()) {
-        let message = "it is never due: there is no such day".to_owned();
-        let help = "`0 0 30 2 *`, say, would be the 30th of February; `L` is the last day of a month".to_owned();
+    for never in provider.schedule().iter().flat_map(Schedule::never_due) {
+        let message = format!("`{never}` is never due: there is no such day");
+        let help = "`L` is the last day of a month, whichever that is".to_owned();
         reader.warning("schedule", reader.value_span("schedule"), message, Some(help));
     }
 }

@@ -144,7 +144,8 @@ impl Field {
         for word in upper.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()) {
             let is_known = |word: &str| words.contains(&word);
             // `FRIL` is the last Friday.
-            if !is_known(word) && !(words.contains(&"SUN") && word.strip_suffix('L').is_some_and(is_known)) {
+            let is_last = words.contains(&"SUN") && word.strip_suffix('L').is_some_and(is_known);
+            if !is_last && !is_known(word) {
                 let hint = did_you_mean(word, words.iter().copied().filter(|known| known.len() > 1));
                 return Some(format!("`{part}` is no {name}; {}", hint.as_deref().unwrap_or(allowed)));
             }

@@ -60,6 +60,12 @@ impl Schedule {
         self.times.expressions().filter_map(|expression| self.next(expression, instant)).min()
     }
 
+    /// Which of its expressions are never due: there is no such day.
+    pub fn never_due(&self) -> impl Iterator<Item = &str> {
+        let is_never = |expression: &&Expression| self.next(expression, Timestamp::default()).is_none();
+        self.times.expressions().filter(is_never).map(|expression| expression.text.as_str())
+    }
+
     /// The instants from after `instant` up to `until` at which it is due; of many, so many at most, the last ones.
     pub fn latest(&self, instant: Timestamp, until: Timestamp, at_most: usize) -> Vec<Timestamp> {
         // Looking further and further back finds the last ones at a cost that does not depend on how many there are.

@@ -35,7 +35,7 @@ fn each_mistake_in_an_entry_is_told_where_it_is() {
         [
             said(r#"schedule: "61 3 * * *", timezone: "Europe/Berln", misfire: all(max: 0), overlap: wait, job: (type: "lau", nam: "x"), into: "jobs""#),
             said(r#"schedule: ["0 3 * * *", "0 25 * * *"], into: "jobs", job: (type: "lau", params: [1])"#),
-            said(r#"schedule: "0 0 30 2 *", into: "jobs", job: (type: "lau")"#),
+            said(r#"schedule: ["0 0 30 2 *", "@daily"], into: "jobs", job: (type: "lau")"#),
             said(r#"schedule: "0 3 * * *", job: (type: "lau", priority: 101), misfire: al, jitter: "2d""#),
             said(r#"schedule: "0 3 * * *", job: (type: "lau")"#),
             said(r#"schedul: "0 3 * * *""#),

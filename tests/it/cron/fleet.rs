@@ -2,7 +2,7 @@
 //!
 //!     GOWORKER_TICKS=10000 ./tests/run cron::fleet -- --nocapture
 //!
-//! The number of times is 400 if absent.
+//! The number of times is 400 if absent; `GOWORKER_SEED` gives the same kills again, as far as time allows.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -23,8 +23,12 @@ const PROCESSES: usize = 3;
 /// What is done is forgotten at once: only the cursor knows then that it was there.
 const FORGETFUL: &str = "keep: (done: (count: 0))";
 
-fn ticks() -> usize {
-    std::env::var("GOWORKER_TICKS").map_or(400, |text| text.parse().expect("a number"))
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
+}
+
+fn ticks() -> u64 {
+    number("GOWORKER_TICKS").unwrap_or(400)
 }
 
 /// Those that follow the schedule, and one that runs its jobs and is not killed: what runs twice was there twice.
@@ -69,12 +73,12 @@ fn followed(sandbox: &Sandbox, random: &mut Rng) -> (BTreeMap<i64, usize>, usize
     let mut runner = sandbox.start(["run", "jobs.ron", "--log-level", "warn"]);
     let mut processes: Vec<Daemon> = (0..PROCESSES).map(|_| start(sandbox)).collect();
     let mut kills = 0;
-    let patience = Instant::now() + Duration::from_secs(120) + Duration::from_millis(ticks() as u64 * STEP as u64 * 5);
+    let patience = Instant::now() + Duration::from_secs(120) + Duration::from_millis(ticks() * STEP as u64 * 5);
     loop {
         std::thread::sleep(Duration::from_millis(random.u64(50..600)));
         let ran = runs(sandbox);
         let passed = ran.keys().next_back().zip(ran.keys().next()).map_or(0, |(last, first)| (last - first) / STEP);
-        if passed as usize >= ticks() {
+        if passed as u64 >= ticks() {
             break;
         }
         assert!(Instant::now() < patience, "only {passed} times have come: {}", processes[0].talk());
@@ -102,7 +106,9 @@ fn followed(sandbox: &Sandbox, random: &mut Rng) -> (BTreeMap<i64, usize>, usize
 /// No time twice, and none missing.
 fn check(queue: &str) {
     let sandbox = sandbox(queue, "all(max: 65535)");
-    let (runs, kills) = followed(&sandbox, &mut Rng::new());
+    let seed = number("GOWORKER_SEED").unwrap_or_else(|| Rng::new().u64(..));
+    println!("seed {seed}");
+    let (runs, kills) = followed(&sandbox, &mut Rng::with_seed(seed));
     let (first, last) = (*runs.keys().next().unwrap(), *runs.keys().next_back().unwrap());
     let missing = (first..=last).step_by(STEP as usize).filter(|tick| !runs.contains_key(tick)).count();
     let twice = runs.values().filter(|runs| **runs > 1).count();

@@ -8,9 +8,9 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 /// A pipeline that begins at midnight of New Year 2026, in UTC.
 fn pipeline(entry: &str, into: &str) -> Pipeline {
-    let queues = if into.is_empty() { String::new() } else { format!(r#""jobs": memory(keep: (done: (count: 0))), "#) };
+    let queue = if into.is_empty() { "" } else { r#""jobs": memory(keep: (done: (count: 0))), "# };
     let text = format!(
-        r#"(providers: {{ {queues}"nightly": cron({entry}, {into}job: (type: "lua", name: "report", params: {{ "of": "{{date}}" }})) }},
+        r#"(providers: {{ {queue}"nightly": cron({entry}, {into}job: (type: "lua", name: "report", params: {{ "of": "{{date}}" }})) }},
         workers: {{ "lua": lua() }}, retry: (retries: 1, backoff: fixed("30m")))"#
     );
     let mut pipeline = Pipeline::new(&text);
