@@ -152,9 +152,10 @@ impl Link {
         let jobs: Vec<_> = batch.deliveries.iter().map(|delivery| Arc::clone(&delivery.job)).collect();
         let mut answers = Vec::with_capacity(jobs.len());
         let mut rest = jobs.as_slice();
-        // A cursor belongs to the batch as a whole, so a source with a cursor keeps to what one call takes. It may move without jobs.
+        // A cursor belongs to the batch as a whole, which goes in one call, then, and may have no jobs. A queue refuses what is too much for that.
+        let most = if batch.cursor.is_some() { jobs.len() } else { MAX_BULK };
         loop {
-            let (chunk, others) = rest.split_at(rest.len().min(MAX_BULK));
+            let (chunk, others) = rest.split_at(rest.len().min(most));
             match self.enqueue(chunk, batch.cursor.as_ref()).await {
                 Ok(chunk) => answers.extend(chunk),
                 Err(Moved(at)) => {
