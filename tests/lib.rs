@@ -12,5 +12,6 @@ pub mod queues;
 pub mod redis_cluster;
 pub mod redis_sentinel;
 pub mod redis_server;
+pub mod sources;
 pub mod tcp_proxy;
 pub mod workers;

@@ -10,6 +10,8 @@ mod job;
 mod outcome;
 mod rate;
 mod retry;
+mod schedule;
+mod spelling;
 pub mod units;
 
 // ── who takes part ──
@@ -40,7 +42,7 @@ mod workers;
 
 pub use client::Client;
 pub use clock::{Clock, ForeignWork, Random, Timestamp};
-pub use job::{Ids, Job, JobBuilder, JobError, JobId, Params, Parsed, Unique, UniqueMode};
+pub use job::{Ids, Job, JobBuilder, JobError, JobId, JobTemplate, Params, Parsed, Unique, UniqueMode};
 pub use macros::{provider, worker};
 pub use outcome::{Attempt, Cause, Failure, FailureHandler, Outcome, Output, Rules, Settlement, WorkError, WorkResult, decide};
 pub use plugin::{AnyProvider, AnyQueue, AnyWorker, Plugin, ProviderHandle, QueueHandle, WorkerHandle};
@@ -51,6 +53,7 @@ pub use queue::{Change, Count, Enqueued, Filter, JobRecord, MAX_BULK, MAX_DEATHS
 pub use rate::{Rate, Starts};
 pub use registry::{Duplicate, Origin, Registered, Registration, Registry, Role, Stability};
 pub use retry::{Backoff, Jitter, RetryPolicy};
+pub use schedule::{Schedule, Tick, Times, Zone};
 pub use spill::Move;
 pub use worker::{Context, Enqueue, Run, Services, Worker};
 

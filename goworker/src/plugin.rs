@@ -11,6 +11,7 @@ use crate::process::{ProcessInfo, ProcessRecord};
 use crate::progress::Progressed;
 use crate::provider::{Batch, Cursor, Demand, Provider, ProviderError, Renewal, Settled, Setup, Token};
 use crate::queue::{Change, Enqueued, Filter, JobRecord, Queue, QueueStats};
+use crate::schedule::Schedule;
 use crate::spill::Move;
 use crate::worker::{Context, Worker};
 
@@ -27,7 +28,7 @@ pub enum Plugin {
 impl Plugin {
     /// Wraps a provider.
     pub fn provider(provider: impl Provider) -> Self {
-        Plugin::Provider(AnyProvider(Box::new(provider)))
+        Plugin::Provider(AnyProvider::from(provider))
     }
 
     /// Wraps a queue.
@@ -90,6 +91,12 @@ any!(/** A provider of any struct. */ AnyProvider(DynProvider) starts as Provide
 any!(/** A queue of any struct. */ AnyQueue(DynQueue) starts as QueueHandle: "A started queue. Clones share it.");
 any!(/** A worker of any struct. */ AnyWorker(DynWorker) starts as WorkerHandle: "A started worker. Clones share it.");
 
+impl<P: Provider> From<P> for AnyProvider {
+    fn from(provider: P) -> Self {
+        AnyProvider(Box::new(provider))
+    }
+}
+
 impl<W: Worker> From<W> for AnyWorker {
     fn from(worker: W) -> Self {
         AnyWorker(Box::new(worker))
@@ -99,6 +106,13 @@ impl<W: Worker> From<W> for AnyWorker {
 impl<Q: Queue> From<Q> for AnyQueue {
     fn from(queue: Q) -> Self {
         AnyQueue(Box::new(queue))
+    }
+}
+
+impl AnyProvider {
+    /// See [`Provider::schedule`]. Known before the provider is started.
+    pub fn schedule(&self) -> Option<Schedule> {
+        self.0.due()
     }
 }
 
@@ -124,6 +138,9 @@ pub(crate) trait DynProvider: Send + Sync {
     fn selects(&self) -> bool;
     fn schedules(&self) -> bool;
     fn finite(&self) -> bool;
+    fn due(&self) -> Option<Schedule>;
+    fn cursor_of(&self) -> Option<&str>;
+    fn stands(&self, at: Option<&str>) -> anyhow::Result<()>;
 }
 
 impl<P: Provider> DynProvider for P {
@@ -153,6 +170,15 @@ impl<P: Provider> DynProvider for P {
     }
     fn finite(&self) -> bool {
         self.is_finite()
+    }
+    fn due(&self) -> Option<Schedule> {
+        self.schedule()
+    }
+    fn cursor_of(&self) -> Option<&str> {
+        self.cursor_name()
+    }
+    fn stands(&self, at: Option<&str>) -> anyhow::Result<()> {
+        self.cursor_stands(at)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::clock::{Clock, Random};
 use crate::job::{Ids, Job, JobId};
 use crate::outcome::{Attempt, Settlement};
 use crate::rate::Rate;
+use crate::schedule::Schedule;
 
 /// A source of jobs: hands out deliveries and is told what became of them.
 ///
@@ -76,6 +77,29 @@ pub trait Provider: Send + Sync + 'static {
     /// Whether there is an end to it: `--until-idle` does not start a provider that waits for the outside world.
     fn is_finite(&self) -> bool {
         true
+    }
+
+    /// When it brings jobs, if that follows from the time alone. Known before `init`: `goworker cron` shows it, and `check` warns
+    /// of a schedule that is never due.
+    fn schedule(&self) -> Option<Schedule> {
+        None
+    }
+
+    /// The name of the [cursor](Cursor) by which it reads, if it does; known after `init`.
+    fn cursor_name(&self) -> Option<&str> {
+        None
+    }
+
+    /// Is told where its [cursor](Cursor) stands in the queue that its jobs go into; `None` if it was never set. Batches begin there
+    /// from now on.
+    ///
+    /// Called before the first `fetch` if it has a [`cursor_name`](Provider::cursor_name), and whenever a batch was refused because its
+    /// cursor had moved: another process was faster. What that batch brought was settled as a release then. Never called without `into`.
+    ///
+    /// # Errors
+    /// When it cannot go on from there. It is told again, with a growing delay, for ever.
+    fn cursor_stands(&self, _at: Option<&str>) -> anyhow::Result<()> {
+        Ok(())
     }
 
     /// Closes what `init` opened. Called once, after the last settlement.
@@ -224,7 +248,7 @@ pub struct Batch {
     pub lease: Lease,
     /// The jobs.
     pub deliveries: Vec<Delivery>,
-    /// A mark to be moved in the queue's store in the step that enqueues the batch (see [`Cursor`]).
+    /// A mark to be moved in the queue's store in the step that enqueues the batch (see [`Cursor`]). It may come without jobs.
     pub cursor: Option<Cursor>,
 }
 
@@ -288,7 +312,8 @@ pub struct Renewal {
 /// A mark of how far a source has been read, kept in the queue's store and moved by compare-and-set.
 ///
 /// It goes with the jobs of one [`Queue::enqueue`](crate::Queue::enqueue) in one atomic step. So a source that is
-/// read again after a crash (a schedule, a log) brings nothing twice, even after the first jobs were purged.
+/// read again after a crash (a schedule, a log) brings nothing twice, even after the first jobs were purged. Where it stands is told by
+/// [`Provider::cursor_stands`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
     /// Whose mark it is, such as `cron:nightly`.

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The modules of the library; each may import those before it only.
-const ORDER: [&str; 24] = [
+const ORDER: [&str; 26] = [
+    "spelling",
     "units",
     "clock",
     "job",
     "rate",
+    "schedule",
     "retry",
     "outcome",
     "provider",

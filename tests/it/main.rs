@@ -8,6 +8,8 @@ mod command_line;
 mod config;
 mod configs;
 mod crashes;
+mod cron;
+mod cursors;
 mod enqueue;
 mod examples;
 mod lua;

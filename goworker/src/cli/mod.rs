@@ -7,6 +7,7 @@
 mod arguments;
 mod check;
 mod completions;
+mod cron;
 mod describe;
 mod enqueue;
 mod escape;
@@ -69,6 +70,7 @@ Examples:
   goworker enqueue config.ron --type lua --name greet --params '{\"who\":\"world\"}'
   goworker jobs config.ron --state dead              what has failed for good
   goworker queue pause config.ron --type lua         start no more jobs of this type for now
+  goworker cron config.ron                           when scheduled jobs run next
   goworker describe sqlite                           what can be set, with an example
 
 Exit codes: 0 done, 1 jobs failed or were not found, 2 wrong usage, 69 a store or port could not be had, 78 wrong configuration.";
@@ -95,6 +97,7 @@ enum Command {
     Enqueue(enqueue::EnqueueArgs),
     Jobs(jobs::JobsArgs),
     Queue(queue::QueueArgs),
+    Cron(cron::CronArgs),
     /// Short for `goworker queue stats`
     #[command(hide = true)]
     Stats(queue::stats::StatsArgs),
@@ -120,6 +123,7 @@ impl Cli {
             Command::Enqueue(args) => args.execute(registry),
             Command::Jobs(args) => args.execute(registry),
             Command::Queue(args) => args.execute(registry),
+            Command::Cron(args) => args.execute(registry),
             Command::Stats(args) => args.execute(registry),
             Command::Completions(args) => args.execute(),
         }

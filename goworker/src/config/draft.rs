@@ -4,9 +4,13 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::plugin::Plugin;
+use schemars::{Schema, SchemaGenerator};
+
+use crate::job::JobTemplate;
+use crate::plugin::{AnyProvider, Plugin};
 use crate::registry::{Registry, Role};
 use crate::retry::RetryPolicy;
+use crate::schedule::Schedule;
 use crate::settings::{Notes, Reader, SourceText, Span, names_queue, suggest};
 use crate::units::Dur;
 
@@ -30,6 +34,7 @@ struct Around<'a, 'r> {
     draft: &'r Draft<'a>,
     providers: &'r Entries<'a>,
     queues: Vec<&'r str>,
+    workers: &'r [String],
     has_handlers: bool,
 }
 
@@ -59,7 +64,8 @@ impl<'a> Draft<'a> {
         top.finish(&TOP_LEVEL, home);
 
         let queues = providers.of_role(Role::Queue).map(|entry| entry.name.as_str()).collect();
-        let around = Around { draft: self, providers: &providers, queues, has_handlers: !failure_handlers.is_empty() };
+        let around =
+            Around { draft: self, providers: &providers, queues, workers: &workers.names, has_handlers: !failure_handlers.is_empty() };
         Config {
             path: PathBuf::from(&self.source.name),
             base: self.source.base.clone(),
@@ -128,6 +134,10 @@ impl<'a> Draft<'a> {
             && let Some(into) = queue.spills_into()
         {
             around.check_spill(&reader, entry, into);
+        }
+        if let (Some(Plugin::Provider(provider)), Some(around)) = (&plugin, around) {
+            check_schedule(&reader, provider);
+            around.check_templates(&mut reader, entry, common.into.as_deref());
         }
         finish(reader, entry);
         let source = match plugin? {
@@ -203,6 +213,25 @@ impl Around<'_, '_> {
         reader.error("spill.into", place, message, Some(help.to_owned()));
     }
 
+    /// Jobs that a source makes of its settings: here has to be a worker for them, or elsewhere, if they are stored.
+    fn check_templates(&self, reader: &mut Reader<'_>, entry: &Entry<'_>, into: Option<&str>) {
+        for field in (entry.registration.fields)().iter().filter(|field| is_job_template(field.schema)) {
+            let Some(job) = reader.given::<JobTemplate>(field.name) else { continue };
+            let known: Vec<&str> = self.workers.iter().map(String::as_str).collect();
+            if known.contains(&job.job_type()) {
+                continue;
+            }
+            let (place, path) = (reader.place_in(field.name, "type"), format!("{}.type", field.name));
+            let (message, hint) = (format!("there is no worker `{}`", job.job_type()), suggest(job.job_type(), "workers", &known));
+            match into {
+                Some(into) => {
+                    reader.warning(&path, place, format!("{message} here, so its jobs wait in `{into}` for another process"), Some(hint))
+                }
+                None => reader.error(&path, place, message, Some(hint)),
+            }
+        }
+    }
+
     /// A source without `into`: its jobs run directly, and only there.
     fn check_direct(&self, reader: &Reader<'_>, entry: &Entry<'_>) {
         let queue = self.queues.first();
@@ -220,6 +249,20 @@ impl Around<'_, '_> {
             reader.warning("into", entry.name_span.clone(), message, Some(format!("say `into: \"{queue}\"` to store them first")));
         }
     }
+}
+
+/// A source that goes by the time has to be due some time.
+fn check_schedule(reader: &Reader<'_>, provider: &AnyProvider) {
+    for never in provider.schedule().iter().flat_map(Schedule::never_due) {
+        let message = format!("`{never}` is never due: there is no such day");
+        let help = "`L` is the last day of a month, whichever that is".to_owned();
+        reader.warning("schedule", reader.value_span("schedule"), message, Some(help));
+    }
+}
+
+/// Whether a setting with this schema is a job.
+fn is_job_template(schema: fn(&mut SchemaGenerator) -> Schema) -> bool {
+    schema(&mut SchemaGenerator::default()).get("format").is_some_and(|format| format == JobTemplate::FORMAT)
 }
 
 /// Whether there is anything to bring jobs, and to run them.

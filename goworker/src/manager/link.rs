@@ -1,6 +1,7 @@
 //! A link carries jobs from a source into a queue: fetch → enqueue under the same id → settle.
 //!
-//! The ids are the source's, so a crash between the two steps enqueues nothing twice.
+//! The ids are the source's, so a crash between the two steps enqueues nothing twice. A source that reads by a cursor is told where it
+//! stands: before its first fetch, and when another process was faster.
 
 use std::sync::Arc;
 
@@ -22,6 +23,10 @@ pub(super) struct Link {
     pub(super) source: Arc<dyn DynProvider>,
     pub(super) queue: QueueHandle,
     pub(super) queue_name: String,
+    /// Where the source was told that its cursor stands, if nothing has gone on since.
+    pub(super) told: Option<Option<String>>,
+    /// How often in a row it was refused nevertheless.
+    pub(super) refused: u32,
     /// What has been taken in lately, if that is limited.
     pub(super) starts: Option<Starts>,
     pub(super) clock: Clock,
@@ -37,6 +42,9 @@ pub(super) struct LinkState {
     pub(super) idle: bool,
 }
 
+/// The cursor was not where the batch began; it stands here.
+struct Moved(Option<String>);
+
 /// A link or a spill, as the engine sees it.
 pub(super) struct Carrier {
     /// Where its jobs come from.
@@ -48,6 +56,11 @@ pub(super) struct Carrier {
 impl Link {
     /// Runs until the end is asked for. What is under way then is finished, unless the end is asked for twice.
     pub(super) async fn run(mut self, mut phase: watch::Receiver<Phase>, state: watch::Sender<LinkState>) {
+        tokio::select! {
+            biased;
+            () = self.tell_first() => {}
+            _ = phase.wait_for(|phase| *phase != Phase::Running) => return,
+        }
         while *phase.borrow() == Phase::Running {
             let demand = tokio::select! {
                 biased;
@@ -93,6 +106,37 @@ impl Link {
         }
     }
 
+    /// Tells the source where its cursor stands, if it has one.
+    async fn tell_first(&mut self) {
+        let Some(name) = self.source.cursor_of().map(str::to_owned) else { return };
+        let mut outages = 0;
+        let at = loop {
+            match self.queue.cursor(&name).await {
+                Ok(at) => break at,
+                Err(error) => self.pause(&mut outages, "read its cursor", &error).await,
+            }
+        };
+        self.tell(at).await;
+    }
+
+    /// Tells the source where its cursor stands. One that was told so before, and goes by something else all the same, waits: it would
+    /// be refused for ever.
+    async fn tell(&mut self, at: Option<String>) {
+        if self.told.as_ref() == Some(&at) {
+            let error = anyhow::anyhow!("its batch does not begin where its cursor stands, at {}", at.as_deref().unwrap_or("nothing"));
+            let mut refused = self.refused;
+            self.pause(&mut refused, "enqueue", &ProviderError::Failed(error)).await;
+            self.refused = refused;
+        } else {
+            self.refused = 0;
+        }
+        let mut outages = 0;
+        while let Err(error) = self.source.stands(at.as_deref()) {
+            self.pause(&mut outages, "go on from its cursor", &ProviderError::Failed(error)).await;
+        }
+        self.told = Some(at);
+    }
+
     async fn fetch(&self, demand: &Demand) -> Batch {
         let mut outages = 0;
         loop {
@@ -104,32 +148,43 @@ impl Link {
     }
 
     /// Enqueues a batch, then settles it; answers how many jobs were created.
-    async fn carry(&self, batch: Batch) -> u64 {
+    async fn carry(&mut self, batch: Batch) -> u64 {
         let jobs: Vec<_> = batch.deliveries.iter().map(|delivery| Arc::clone(&delivery.job)).collect();
         let mut answers = Vec::with_capacity(jobs.len());
-        // A cursor belongs to the batch as a whole, so a source with a cursor keeps to what one call takes.
-        for chunk in jobs.chunks(MAX_BULK) {
+        let mut rest = jobs.as_slice();
+        // A cursor belongs to the batch as a whole, which goes in one call, then, and may have no jobs. A queue refuses what is too much for that.
+        let most = if batch.cursor.is_some() { jobs.len() } else { MAX_BULK };
+        loop {
+            let (chunk, others) = rest.split_at(rest.len().min(most));
             match self.enqueue(chunk, batch.cursor.as_ref()).await {
-                Some(chunk) => answers.extend(chunk),
-                None => {
+                Ok(chunk) => answers.extend(chunk),
+                Err(Moved(at)) => {
                     self.settle(&batch, |_| Settlement::Release).await;
+                    self.tell(at).await;
                     return 0;
                 }
             }
+            rest = others;
+            if rest.is_empty() {
+                break;
+            }
         }
+        self.told = None;
         let created = answers.iter().filter(|answer| answer.is_new()).count();
-        tracing::info!(target: "goworker::link", provider = self.name, queue = self.queue_name, "{created} new of {} jobs into `{}`", jobs.len(), self.queue_name);
+        if !jobs.is_empty() {
+            tracing::info!(target: "goworker::link", provider = self.name, queue = self.queue_name, "{created} new of {} jobs into `{}`", jobs.len(), self.queue_name);
+        }
         self.settle(&batch, |index| self.settlement(&answers[index], &batch.deliveries[index])).await;
         created as u64
     }
 
-    /// Enqueues until the queue has accepted; `None` if another process has moved the cursor, so its jobs are there.
-    async fn enqueue(&self, jobs: &[Arc<Job>], cursor: Option<&Cursor>) -> Option<Vec<Enqueued>> {
+    /// Enqueues until the queue has accepted, or is found to have done so: then the cursor has moved.
+    async fn enqueue(&self, jobs: &[Arc<Job>], cursor: Option<&Cursor>) -> Result<Vec<Enqueued>, Moved> {
         let mut outages = 0;
         loop {
             match self.queue.enqueue(jobs, cursor).await {
-                Ok(answers) => return Some(answers),
-                Err(ProviderError::CursorMoved { .. }) => return None,
+                Ok(answers) => return Ok(answers),
+                Err(ProviderError::CursorMoved { at, .. }) => return Err(Moved(at)),
                 Err(error) => self.pause(&mut outages, "enqueue", &error).await,
             }
         }

@@ -246,7 +246,8 @@ impl Manager {
                 {
                     let queue = queue.handle().clone();
                     let (clock, random) = (self.rulebook.clock.clone(), self.rulebook.random.clone());
-                    self.links.push(Link { name, source, queue, queue_name: into, starts: rate.map(Starts::new), clock, random });
+                    let starts = rate.map(Starts::new);
+                    self.links.push(Link { name, source, queue, queue_name: into, told: None, refused: 0, starts, clock, random });
                 }
             }
             Source::Direct(provider) => {

@@ -1,5 +1,6 @@
 //! The providers that come with goworker. They use what every plugin may use, and nothing else.
 
+mod cron;
 mod folder;
 mod memory;
 mod redis;

@@ -65,7 +65,7 @@ pub trait Queue: Provider {
     /// [mode](Job::unique_mode) says otherwise. With [`Replace`](crate::UniqueMode::Replace) a holder that waits is cancelled for it:
     /// [`Enqueued::Replaced`]. So it is with [`KeepLast`](crate::UniqueMode::KeepLast), but if there is a follow-up, that one is
     /// cancelled instead; and it is stored if the holder runs, as its follow-up, and if only a window lasts, for the time when that is over.
-    /// At most [`MAX_BULK`] jobs. With a cursor, the step is done only if it stands where `from` says.
+    /// At most [`MAX_BULK`] jobs. With a cursor, the step is done only if it stands where `from` says; there may be no jobs then.
     ///
     /// # Errors
     /// When nothing was stored: the store cannot accept, the cursor has moved, or there are too many jobs.

@@ -5,11 +5,11 @@ use std::vec::IntoIter;
 use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor};
 
-use super::diagnostic::did_you_mean;
 use super::parts::{self, Part};
 use super::source::Span;
 use super::stand_in::StandIn;
 use super::value::Value;
+use crate::spelling::did_you_mean;
 
 impl<'a, 's> Value<'a, 's> {
     /// Reads `(name: value, ..)`. A field that is missing is blamed on `head`.

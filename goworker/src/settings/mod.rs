@@ -22,7 +22,7 @@ mod value;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-pub(crate) use diagnostic::{did_you_mean, suggest};
+pub(crate) use crate::spelling::{did_you_mean, suggest};
 pub(crate) use fault::{Fault, explain};
 pub(crate) use json::to_json;
 pub(crate) use parts::{elements, extensions, fields};

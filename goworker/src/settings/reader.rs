@@ -10,12 +10,13 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
 use super::Field;
-use super::diagnostic::{Diagnostic, Severity, suggest};
+use super::diagnostic::{Diagnostic, Severity};
 use super::fault::{Fault, expected_words, explain, joined};
 use super::parts::{self, Part};
 use super::passes::read;
 use super::secret::may_hold_secret;
 use super::source::{SourceText, Span};
+use crate::spelling::suggest;
 
 /// What a setting can be: whatever serde and schemars can read and describe.
 #[diagnostic::on_unimplemented(

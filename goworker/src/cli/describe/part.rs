@@ -26,6 +26,9 @@ const DEEPEST: usize = 4;
 /// What has a word of its own, and no inside.
 const WORDS: [&str; 3] = ["duration", "size", "secret"];
 
+/// Where a schema has an example of its own, as RON: of what is more than its required parts.
+const RON_EXAMPLE: &str = "x-ron";
+
 impl Definitions {
     /// The schema behind a reference, and behind an `Option`.
     pub(super) fn behind<'a>(&'a self, schema: &'a Value) -> &'a Value {
@@ -165,6 +168,9 @@ pub(super) fn example(schema: &Value, definitions: &Definitions) -> String {
 fn example_below(schema: &Value, definitions: &Definitions, depth: usize) -> String {
     let below = |inner: &Value| if depth == 0 { "()".to_owned() } else { example_below(inner, definitions, depth - 1) };
     let schema = definitions.behind(schema);
+    if let Some(example) = schema[RON_EXAMPLE].as_str() {
+        return example.to_owned();
+    }
     if let Some(name) = schema["enum"][0].as_str() {
         return name.to_owned();
     }

@@ -1,6 +1,7 @@
 //! Asking providers for jobs: a slot before a job, type by type.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task;
 use tokio::time::Instant;
@@ -173,6 +174,9 @@ impl Engine {
         if self.phase != Phase::Running {
             return self.give_back(lane, token, delivery);
         }
+        if let Some(wait) = self.too_early(lane, &delivery) {
+            return self.rest(lane, token, delivery, wait);
+        }
         let pool = self.by_type.get(delivery.job.job_type.as_str()).copied();
         if delivery.crashes >= pool.map_or(self.rulebook.poison, |pool| self.pools[pool].poison) {
             let message = format!("{} processes died on it, so it is not run again", delivery.crashes);
@@ -186,6 +190,18 @@ impl Engine {
                 self.bury(lane, token, delivery, failure);
             }
         }
+    }
+
+    /// How long it is until a job may start. A queue keeps it for so long; a plain source cannot.
+    fn too_early(&self, lane: usize, delivery: &Delivery) -> Option<Duration> {
+        let run_at = delivery.job.run_at.filter(|_| !self.lanes[lane].provider.schedules())?;
+        Some(run_at.since(self.rulebook.clock.now())).filter(|wait| !wait.is_zero())
+    }
+
+    /// Keeps a delivery until its time has come, without a slot.
+    pub(super) fn rest(&mut self, lane: usize, token: Token, delivery: Delivery, after: Duration) {
+        self.lanes[lane].resting += 1;
+        self.set_timer(after, Timer::Rested(lane, token, Box::new(delivery)));
     }
 
     /// Starts what waits for a slot, as far as there are slots.

@@ -81,7 +81,7 @@ impl Engine {
                 self.give_back(lane, token, delivery);
             }
         }
-        for (_, timer) in self.timers.extract_if(.., |_, timer| matches!(timer, Timer::Retry(..))).collect::<Vec<_>>() {
+        for (_, timer) in self.timers.extract_if(.., |_, timer| matches!(timer, Timer::Rested(..))).collect::<Vec<_>>() {
             self.fire(timer);
         }
     }

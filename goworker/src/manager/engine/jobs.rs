@@ -143,9 +143,7 @@ impl Engine {
         {
             let attempts = if charged { attempts } else { delivery.attempts.clone() };
             let again = Delivery { attempts, ..delivery.clone() };
-            self.lanes[lane].resting += 1;
-            self.set_timer(after, Timer::Retry(lane, token, Box::new(again)));
-            return;
+            return self.rest(lane, token, again, after);
         }
         let attempt = (settlement != Settlement::Release).then_some(attempt);
         self.lanes[lane].outbox.push(Settled { token, handle: delivery.handle, job: Arc::clone(job), attempt, settlement });

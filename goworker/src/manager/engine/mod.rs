@@ -98,8 +98,8 @@ enum Timer {
     Open(usize),
     /// A lane's settlements may be sent again.
     Resettle(usize),
-    /// A delivery that its provider cannot schedule is to be tried again.
-    Retry(usize, Token, Box<Delivery>),
+    /// The time of a delivery has come that its provider cannot schedule.
+    Rested(usize, Token, Box<Delivery>),
     /// A lane's queue is told that this process is there.
     Beat(usize),
     /// Queues are looked through for jobs that nobody runs.
@@ -299,7 +299,7 @@ impl Engine {
             Timer::Reconnect(_) => {}
             Timer::Open(lane) => self.lanes[lane].opening = false,
             Timer::Resettle(lane) => self.lanes[lane].settles_later = false,
-            Timer::Retry(lane, token, delivery) => {
+            Timer::Rested(lane, token, delivery) => {
                 self.lanes[lane].resting -= 1;
                 self.place(lane, token, *delivery);
             }

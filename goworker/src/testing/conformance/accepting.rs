@@ -106,6 +106,10 @@ async fn a_cursor_moves_with_the_jobs_of_its_call(trial: Trial) -> Verdict {
     // The job is known, but the source has been read further all the same.
     move_cursor(&queue, Some("1"), "2", "a").await?;
     expect("the cursor after the second call", queue.cursor("c").await?.as_deref(), Some("2"))?;
+    // What was read need not be a job.
+    let on = Cursor { name: "c".into(), from: Some("2".into()), to: "3".into() };
+    expect("a call without jobs", queue.enqueue(&[], Some(&on)).await?, [])?;
+    expect("the cursor after it", queue.cursor("c").await?.as_deref(), Some("3"))?;
     expect("another cursor", queue.cursor("d").await?, None::<String>)
 }
 

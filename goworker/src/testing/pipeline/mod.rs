@@ -6,6 +6,7 @@ mod scene;
 mod stage;
 mod trace;
 mod watched_queue;
+mod watched_source;
 mod watched_worker;
 
 use std::fmt;
@@ -66,7 +67,7 @@ pub use trace::{Event, Trace};
 ///   script, a command, blocking code), the clock stands still; such jobs run one at a time. A plugin that waits
 ///   for a server says so by [`Context::foreign_work`].
 /// * **Randomness** is seeded, so jitter and ids are the same in every run.
-/// * **Sources** (`folder`, ...) are not started: a test [feeds](Pipeline::feed) the jobs.
+/// * **Sources** (`folder`, ...) are not started: a test [feeds](Pipeline::feed) the jobs. Schedules (`cron`) are: they go by virtual time.
 /// * **Workers** are the real ones, unless a test [stands in](Pipeline::stand_in) for them.
 ///
 /// It panics where a test should fail: a configuration with mistakes, a plugin that cannot start, a job that never

@@ -1,4 +1,4 @@
-//! What a configuration becomes under test: stores are in memory, sources are left out, workers can go wrong, and the
+//! What a configuration becomes under test: stores are in memory, sources but schedules are left out, workers can go wrong, and the
 //! manager can die.
 
 use std::collections::BTreeMap;
@@ -15,6 +15,7 @@ use super::queues::Queues;
 use super::scene::Scene;
 use super::trace::Recorder;
 use super::watched_queue::WatchedQueue;
+use super::watched_source::WatchedSource;
 use super::watched_worker::{StandIn, WatchedWorker, Work};
 use crate::clock::{Clock, Random};
 use crate::config::{Config, ProviderEntry, Source, WorkerEntry};
@@ -115,15 +116,22 @@ impl Stage {
         self.running = Some(Running { stop, task });
     }
 
-    /// The configuration with stores in memory, without sources, and with workers that can go wrong.
+    /// The configuration with stores in memory, without sources but schedules, and with workers that can go wrong.
     fn watched(&self, mut config: Config) -> Config {
-        config.providers.retain_mut(|entry| match self.stores.get(&entry.name) {
-            Some(store) => {
-                entry.source = Source::Queue(self.watched_queue(&entry.name, store));
-                true
-            }
-            None => false,
-        });
+        let watched = |entry: ProviderEntry| {
+            let source = match entry.source {
+                Source::Queue(_) => Source::Queue(self.watched_queue(&entry.name, self.stores.get(&entry.name)?)),
+                // What goes by the time alone goes by virtual time as well.
+                Source::Link(source, _) | Source::Direct(source) if source.schedule().is_none() => return None,
+                // What goes into a queue is watched there.
+                Source::Link(source, into) => Source::Link(source, into),
+                Source::Direct(source) => {
+                    Source::Direct(WatchedSource { name: entry.name.clone(), source, scene: Arc::clone(&self.scene) }.into())
+                }
+            };
+            Some(ProviderEntry { source, ..entry })
+        };
+        config.providers = config.providers.into_iter().filter_map(watched).collect();
         let watched = |entry: WorkerEntry| {
             let stand_in = self.stand_ins.get(&entry.name).map(|work| AnyWorker::from(StandIn(Arc::clone(work))));
             let worker = WatchedWorker { worker: stand_in.unwrap_or(entry.worker), scene: Arc::clone(&self.scene) };

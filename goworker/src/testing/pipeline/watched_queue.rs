@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::scene::Scene;
+use super::scene::{Scene, rounded};
 use crate::clock::Timestamp;
 use crate::job::{Job, JobId};
-use crate::outcome::{Attempt, Settlement};
+use crate::outcome::Settlement;
 use crate::plugin::QueueHandle;
 use crate::process::{ProcessInfo, ProcessRecord};
 use crate::progress::Progressed;
@@ -24,15 +23,7 @@ pub(super) struct WatchedQueue {
 impl Provider for WatchedQueue {
     async fn fetch(&self, demand: &Demand) -> Result<Batch, ProviderError> {
         let batch = self.queue.fetch(demand).await?;
-        for delivery in &batch.deliveries {
-            let crashes = match delivery.crashes {
-                0 => String::new(),
-                1 => "after a crash".to_owned(),
-                n => format!("after {n} crashes"),
-            };
-            self.scene.lend(&self.name, batch.lease.token, &delivery.job.id);
-            self.scene.recorder.job(&self.name, "delivered", &delivery.job, crashes);
-        }
+        self.scene.delivered(&self.name, &batch);
         Ok(batch)
     }
 
@@ -44,7 +35,7 @@ impl Provider for WatchedQueue {
         let there = self.handlers_there(settlements).await?;
         let refused = self.queue.settle(settlements).await?;
         for (index, settled) in settlements.iter().enumerate() {
-            self.ended(settled);
+            self.scene.ended(&self.name, settled);
             if refused.contains(&index) {
                 self.scene.recorder.job(&self.name, "refused", &settled.job, "its lease was lost");
             } else {
@@ -201,24 +192,6 @@ impl WatchedQueue {
             }
         }
     }
-
-    /// Notes the end of an attempt.
-    fn ended(&self, Settled { job, attempt, settlement, .. }: &Settled) {
-        let failure = attempt.as_ref().and_then(|attempt| attempt.failure.as_ref());
-        let (who, what) = match attempt {
-            Some(Attempt { number, .. }) => (job.job_type.as_str(), format!("attempt {number}")),
-            None => (self.name.as_str(), "settled".to_owned()),
-        };
-        let more = match (settlement, failure) {
-            (Settlement::Done { output }, _) => format!("done {}", output.json().unwrap_or_default()),
-            (Settlement::Retry { after, charged: true }, Some(failure)) => format!("again in {}: {failure}", rounded(*after)),
-            (Settlement::Retry { after, .. }, _) => format!("snoozed for {}", rounded(*after)),
-            (Settlement::Dead { failure, .. }, _) => format!("dead: {failure}"),
-            (Settlement::Cancelled, _) => "cancelled".to_owned(),
-            (Settlement::Release, _) => "given back".to_owned(),
-        };
-        self.scene.recorder.job(who, what, job, more);
-    }
 }
 
 fn told(change: &str, job_type: Option<&str>) -> String {
@@ -230,9 +203,4 @@ fn handlers(settlement: &Settlement) -> &[Arc<Job>] {
         Settlement::Dead { handlers, .. } => handlers,
         _ => &[],
     }
-}
-
-/// Jitter gives nanoseconds, which nobody wants to read.
-fn rounded(duration: Duration) -> Dur {
-    Dur(Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
 }
