@@ -6,6 +6,7 @@ extern crate self as goworker;
 
 // ── what travels ──
 mod clock;
+pub mod egress;
 mod job;
 mod outcome;
 mod rate;

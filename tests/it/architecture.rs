@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The modules of the library; each may import those before it only.
-const ORDER: [&str; 24] = [
+const ORDER: [&str; 25] = [
     "units",
     "clock",
+    "egress",
     "job",
     "rate",
     "retry",

@@ -10,6 +10,7 @@ mod configs;
 mod crashes;
 mod enqueue;
 mod examples;
+mod http;
 mod lua;
 mod manager;
 mod new;
