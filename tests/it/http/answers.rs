@@ -192,5 +192,5 @@ fn nobody_there_is_tried_again() {
     let record = run(&mut pipeline, json!({ "url": format!("http://{free}/secret/path?token=hush") }));
     let reason = reason(&record).replace(&free.to_string(), "SERVER");
     assert_eq!(record.attempts.len(), 2, "{reason}");
-    insta::assert_snapshot!(reason, @"");
+    insta::assert_snapshot!(reason, @"GET http://SERVER: error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)");
 }

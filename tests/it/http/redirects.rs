@@ -21,7 +21,7 @@ fn sends_on() -> HttpServer {
 fn none_is_followed_unless_told() {
     let server = sends_on();
     let record = run(&mut pipeline(&server, ""), json!({ "url": server.url("/302/to/http://elsewhere.test/secret") }));
-    insta::assert_snapshot!(reason(&record).replace(&server.address(), "SERVER"), @"");
+    insta::assert_snapshot!(reason(&record).replace(&server.address(), "SERVER"), @"GET http://SERVER answered 302 Found, a redirect to http://elsewhere.test; `redirects` says how many are followed: moved");
     assert_eq!((record.attempts.len(), server.requests().len()), (1, 1));
 }
 

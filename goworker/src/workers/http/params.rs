@@ -22,8 +22,8 @@ pub(super) struct Params {
     url: Option<String>,
     method: Option<String>,
     headers: Option<BTreeMap<String, Box<RawValue>>>,
-    /// GoWorker's own name for it had a slip, so that it went by the name of the field, in any case.
-    #[serde(alias = "UrlParams", alias = "urlParams", alias = "urlparams")]
+    /// GoWorker's own name for it had a slip, so that it went by the name of its field.
+    #[serde(alias = "UrlParams")]
     url_params: Option<BTreeMap<String, Box<RawValue>>>,
     body: Option<Box<RawValue>>,
     pub(super) timeout: Option<Dur>,
@@ -72,8 +72,8 @@ impl Params {
 
     fn method(&self) -> Result<Method, JobError> {
         let Some(text) = self.method.as_deref().filter(|text| !text.is_empty()) else {
-            let has_body = self.body.is_some() || self.failed.is_some();
-            return Ok(if has_body { Method::POST } else { Method::GET });
+            let is_bare = self.failed.is_none() && self.body.as_ref().is_none_or(|body| body.get() == "\"\"");
+            return Ok(if is_bare { Method::GET } else { Method::POST });
         };
         // A proxy would take `CONNECT` for a word to itself.
         match Method::from_bytes(text.to_ascii_uppercase().as_bytes()) {
@@ -87,6 +87,7 @@ impl Params {
         let has_none = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE);
         let Some(body) = self.body.as_deref().or(self.failed.as_deref().filter(|_| !has_none)) else { return (None, None) };
         match serde_json::from_str::<String>(body.get()) {
+            Ok(text) if text.is_empty() => (None, None),
             Ok(text) => (Some(text), Some("text/plain; charset=utf-8")),
             Err(_) => (Some(body.get().to_owned()), Some("application/json")),
         }
