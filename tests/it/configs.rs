@@ -19,7 +19,11 @@ struct Trial {
 fn trials() -> BTreeMap<&'static str, Trial> {
     // `4-broken.json` holds no job: what becomes of it is between the folder and its reader.
     let samples = &["samples/1-greetings.jsonl", "samples/2-commands.json", "samples/3-trouble.jsonl"];
-    BTreeMap::from([("quickstart", Trial { jobs: samples, stand_ins: &["attic"] })])
+    BTreeMap::from([
+        ("quickstart", Trial { jobs: samples, stand_ins: &["attic"] }),
+        // What its requests bring about, `http::examples` tells.
+        ("webhooks", Trial { jobs: &["calls/1-orders.jsonl"], stand_ins: &["http", "pager"] }),
+    ])
 }
 
 /// The jobs of a file, byte for byte: one a line, or an array.

@@ -118,7 +118,7 @@ fn an_answer_is_kept_as_what_it_is() {
     assert_eq!(pipeline.job(&"unasked".parse().unwrap()).output.json(), None);
 }
 
-/// A gigabyte of zeros in some kilobytes, for each chunk that is sent.
+/// 64 MiB of zeros in some kilobytes, as the first chunk of a stream without end.
 fn bomb() -> Vec<u8> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     (0..64).for_each(|_| gzip.write_all(&[0; 1 << 20]).unwrap());

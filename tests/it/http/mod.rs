@@ -2,6 +2,7 @@
 
 mod answers;
 mod configuration;
+mod examples;
 mod failure_paths;
 mod processes;
 mod redirects;

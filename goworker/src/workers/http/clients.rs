@@ -1,5 +1,6 @@
 //! How requests are sent: over connections to addresses that the guard has let through, and to no others.
 
+use std::borrow::Cow;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -14,7 +15,10 @@ use goworker::egress::{Guard, Refused};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{CONTENT_TYPE, LOCATION};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, Method, Proxy, Response, StatusCode};
+use reqwest::{Client, Method, Proxy, Response, StatusCode};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
 use super::headers::{IDEMPOTENCY_KEY, JOB_ATTEMPT, TRACEPARENT};
@@ -55,14 +59,15 @@ pub(super) struct Clients {
 
 impl Clients {
     pub(super) fn new(ways: Ways<'_>) -> anyhow::Result<Self> {
-        // A program that has goworker in it may have chosen another one.
-        let _chosen_already = rustls::crypto::ring::default_provider().install_default();
-        let by_port = ways.guard.ports().into_iter().map(|port| Ok((port, ways.client(Some(port))?))).collect::<anyhow::Result<_>>()?;
-        Ok(Clients { by_port, others: ways.client(None)?, redirects: ways.redirects, guard: ways.guard })
+        let tls = tls(ways.ca)?;
+        let by_port = ways.guard.ports().into_iter().map(|port| Ok((port, ways.client(Some(port), tls.clone())?)));
+        let by_port = by_port.collect::<anyhow::Result<_>>()?;
+        Ok(Clients { by_port, others: ways.client(None, tls)?, redirects: ways.redirects, guard: ways.guard })
     }
 
     /// Sends a request, and follows redirects; answers what came at the end of them.
-    pub(super) async fn send(&self, mut request: Request, is_end: impl Fn(StatusCode) -> bool) -> Result<Response, WorkError> {
+    pub(super) async fn send(&self, first: &Request, is_end: impl Fn(StatusCode) -> bool) -> Result<Response, WorkError> {
+        let mut request = Cow::Borrowed(first);
         let mut followed = 0;
         loop {
             let response = self.send_once(&request).await?;
@@ -77,8 +82,10 @@ impl Clients {
             if followed == self.redirects {
                 return Err(WorkError::fail(anyhow!("{from} redirects once more; `redirects` allows {}", self.redirects)));
             }
+            let refused = |refused| WorkError::fail(anyhow!("{from} redirects to {}: {refused}", origin(&next)));
+            self.guard.check(&next).map_err(refused)?;
             followed += 1;
-            request = request.redirected(status, next)?;
+            request = Cow::Owned(request.into_owned().redirected(status, next)?);
         }
     }
 
@@ -96,7 +103,7 @@ impl Clients {
 }
 
 impl Ways<'_> {
-    fn client(&self, port: Option<u16>) -> anyhow::Result<Client> {
+    fn client(&self, port: Option<u16>, tls: ClientConfig) -> anyhow::Result<Client> {
         let mut client = Client::builder()
             .user_agent(concat!("goworker/", env!("CARGO_PKG_VERSION")))
             // What the environment says is not meant for jobs: a proxy would reach what the guard refuses.
@@ -106,29 +113,32 @@ impl Ways<'_> {
             // The manager tries again, and knows how often.
             .retry(reqwest::retry::never())
             .connect_timeout(CONNECTING)
+            .tls_backend_preconfigured(tls)
             .pool_max_idle_per_host(self.concurrency);
         client = match self.proxy {
             // The one name that is resolved here is its own, which the configuration says.
             Some(proxy) => client.proxy(Proxy::all(proxy.clone()).map_err(reqwest::Error::without_url)?),
             None => client.dns_resolver(Sieve { guard: self.guard.at(port), lookup: Arc::clone(&self.lookup) }),
         };
-        let authorities = match self.ca {
-            Some(ca) => authorities(ca)?,
-            None if rustls_native_certs::load_native_certs().certs.is_empty() => {
-                // Requests without TLS are possible all the same.
-                return Ok(client.tls_certs_only([]).build()?);
-            }
-            None => Vec::new(),
-        };
-        Ok(client.tls_certs_merge(authorities).build()?)
+        Ok(client.build()?)
     }
 }
 
-fn authorities(ca: &Path) -> anyhow::Result<Vec<Certificate>> {
-    let told = || format!("`ca`: {}", ca.display());
-    let certificates = Certificate::from_pem_bundle(&std::fs::read(ca).with_context(told)?).with_context(told)?;
-    anyhow::ensure!(!certificates.is_empty(), "`ca`: there is no certificate (PEM) in {}", ca.display());
-    Ok(certificates)
+/// Whom servers have to be certified by: those whom the system trusts, and those in the file.
+fn tls(ca: Option<&Path>) -> anyhow::Result<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    // A system without any can still be asked without TLS.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if let Some(ca) = ca {
+        let told = || format!("`ca`: {}", ca.display());
+        let certificates: Vec<CertificateDer<'_>> =
+            CertificateDer::pem_slice_iter(&std::fs::read(ca).with_context(told)?).collect::<Result<_, _>>().with_context(told)?;
+        anyhow::ensure!(!certificates.is_empty(), "`ca`: there is no certificate (PEM) in {}", ca.display());
+        certificates.into_iter().try_for_each(|certificate| roots.add(certificate)).with_context(told)?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// Resolves names to what the guard lets through.

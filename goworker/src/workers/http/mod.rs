@@ -123,7 +123,7 @@ impl Worker for Http {
 
 impl Open {
     async fn call(&self, request: Request, params: &Params, job: &Job, ctx: &Context) -> WorkResult {
-        let response = self.clients.send(request.clone(), |status| params.expect.has(status)).await?;
+        let response = self.clients.send(&request, |status| params.expect.has(status)).await?;
         if !params.expect.has(response.status()) {
             return Err(self.judge(response, &request).await);
         }
