@@ -6,7 +6,6 @@ extern crate self as goworker;
 
 // ── what travels ──
 mod clock;
-pub mod egress;
 mod job;
 mod outcome;
 mod rate;
@@ -35,6 +34,7 @@ pub mod client;
 pub mod manager;
 
 // ── what comes with it ──
+pub mod egress;
 mod providers;
 pub mod testing;
 mod workers;

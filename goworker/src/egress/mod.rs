@@ -14,10 +14,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use url::{Host, Url};
+use url::Host;
 
 pub use address::is_public;
 pub use allowed::PrivateAddress;
+pub use url::Url;
 
 /// Says what may be reached.
 #[derive(Debug, Clone, Default)]

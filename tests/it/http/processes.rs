@@ -137,7 +137,7 @@ fn proxies_of_the_environment_are_not_used() {
 fn a_proxy_of_the_configuration_gets_everything_but_private_addresses() {
     let proxy = HttpServer::start(|_| answer("200 OK", &[], ""));
     let url = proxy.url("").replace("http://", "http://user:sesame@");
-    let sandbox = sandbox(&format!(r#"proxy: secret(env("PROXY")), headers: {{"Authorization": "Bearer x"}}"#)).variable("PROXY", url);
+    let sandbox = sandbox(r#"proxy: secret(env("PROXY")), headers: {"Authorization": "Bearer x"}"#).variable("PROXY", url);
     enqueue(&sandbox, "public", json!({ "url": "http://nowhere.invalid/path" }));
     for (n, url) in ["http://127.0.0.1/", "http://localhost/", "http://[::1]/", "http://169.254.169.254/"].into_iter().enumerate() {
         enqueue(&sandbox, &format!("private-{n}"), json!({ "url": url }));

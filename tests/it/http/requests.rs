@@ -3,7 +3,7 @@
 use goworker_tests::http_server::{HttpServer, Request, answer};
 use serde_json::json;
 
-use super::{output, pipeline, reason, run};
+use super::{output, pipeline, reason, run, with_settings};
 
 fn server() -> HttpServer {
     HttpServer::start(|_| answer("200 OK", &[], ""))
@@ -80,6 +80,23 @@ fn a_job_without_a_url_goes_to_that_of_the_worker() {
     run(&mut pipeline, json!({ "body": {"text": "hello"}, "url_params": {"a": 1} }));
     let lines: Vec<String> = server.requests().into_iter().map(|request| request.line).collect();
     assert_eq!(lines, ["GET /hook?token=1", "POST /hook?token=1&a=1"]);
+}
+
+#[test]
+fn headers_of_a_worker_with_a_url_are_for_that_server_only() {
+    let (own, other) = (server(), server());
+    let settings = format!(
+        r#"url: "{}", headers: {{"X-Api-Key": "hush"}}, allow_private: ["{}", "{}"]"#,
+        own.url("/hook"),
+        own.address(),
+        other.address()
+    );
+    let mut pipeline = with_settings(&settings);
+    for url in [json!(null), json!(own.url("/else")), json!(other.url("/"))] {
+        output(&run(&mut pipeline, json!({ "url": url })));
+    }
+    assert!(own.requests().iter().all(|request| request.header("x-api-key") == "hush") && own.requests().len() == 2);
+    assert_eq!(other.requests()[0].header("x-api-key"), "");
 }
 
 #[test]

@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use goworker::settings::Secret;
+use percent_encoding::percent_decode_str;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
+use url::Url;
 
 /// By this a server knows a repetition: the id of the job, the same in all its attempts.
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -43,6 +47,17 @@ pub(super) fn name(text: &str) -> Result<HeaderName, String> {
 /// The value of a header. What is wrong with one is told without it.
 pub(super) fn value(text: &str) -> Result<HeaderValue, String> {
     HeaderValue::from_bytes(text.as_bytes()).map_err(|_| "a header has no line breaks and no control characters".to_owned())
+}
+
+/// The login in a URL as a header, so that what holds for headers holds for it.
+pub(super) fn login(url: &Url) -> Option<HeaderValue> {
+    let decoded = |text| percent_decode_str(text).collect::<Vec<u8>>();
+    let (user, password) = (decoded(url.username()), decoded(url.password().unwrap_or_default()));
+    if user.is_empty() && password.is_empty() {
+        return None;
+    }
+    let login = BASE64_STANDARD.encode([&user[..], b":", &password].concat());
+    HeaderValue::from_str(&format!("Basic {login}")).ok()
 }
 
 /// Headers of every request.

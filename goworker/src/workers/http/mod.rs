@@ -39,7 +39,7 @@ pub(crate) struct Http {
     /// Where requests go whose job names no `url`.
     #[config(example = "https://hooks.example.com/jobs")]
     url: Option<SecretUrl>,
-    /// Headers of every request; those of a job take their place.
+    /// Headers of every request, or if `url` is set of those to its server only; those of a job take their place.
     headers: Option<Headers>,
     /// Private addresses that may be reached: networks (`10.0.0.0/8`), addresses, hosts; the last two with a port if only that
     /// one is meant (`localhost:8080`). Public addresses may be, others not, whatever a name resolves to.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use goworker::units::Dur;
 use goworker::{Context, Job, JobError};
 use reqwest::Method;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -42,11 +42,11 @@ pub(super) struct Request {
 }
 
 impl Params {
-    /// The request. `url` is for a job that names none, `defaults` are headers that it does not set itself.
-    pub(super) fn request(&self, url: Option<&Url>, defaults: &HeaderMap, job: &Job, ctx: &Context) -> Result<Request, JobError> {
+    /// The request. `own` is the worker's URL, for a job that names none; `defaults` are headers that a job does not set itself.
+    pub(super) fn request(&self, own: Option<&Url>, defaults: &HeaderMap, job: &Job, ctx: &Context) -> Result<Request, JobError> {
         let mut url = match &self.url {
             Some(text) => read_url(text).map_err(|why| JobError::at("params.url", why))?,
-            None => url.cloned().ok_or_else(|| JobError::at("params.url", "missing; it says where the request goes"))?,
+            None => own.cloned().ok_or_else(|| JobError::at("params.url", "missing; it says where the request goes"))?,
         };
         let mut added = Vec::new();
         for (name, value) in self.url_params.iter().flatten() {
@@ -57,7 +57,13 @@ impl Params {
         }
         let method = self.method()?;
         let (body, content_type) = self.body(&method);
-        let mut headers = self.headers(defaults)?;
+        // Whoever writes jobs must not have the worker's secrets sent to a server of their own.
+        let is_meant = own.is_none_or(|own| own.origin() == url.origin());
+        let mut headers = if is_meant { defaults.clone() } else { HeaderMap::new() };
+        if let Some(login) = headers::login(&url) {
+            headers.insert(AUTHORIZATION, login);
+        }
+        self.set_headers(&mut headers)?;
         let mut set = |name: HeaderName, value: Option<&str>| {
             if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
                 headers.entry(name).or_insert(value);
@@ -93,8 +99,8 @@ impl Params {
         }
     }
 
-    fn headers(&self, defaults: &HeaderMap) -> Result<HeaderMap, JobError> {
-        let mut headers = defaults.clone();
+    /// Sets those of the job; they take the place of others.
+    fn set_headers(&self, headers: &mut HeaderMap) -> Result<(), JobError> {
         for (name, value) in self.headers.iter().flatten() {
             let at = |why: String| JobError::at(format!("params.headers.{name}"), why);
             let key = headers::name(name).map_err(at)?;
@@ -103,7 +109,7 @@ impl Params {
                 headers.append(&key, headers::value(&text).map_err(at)?);
             }
         }
-        Ok(headers)
+        Ok(())
     }
 }
 

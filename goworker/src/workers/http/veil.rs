@@ -7,7 +7,7 @@ use super::headers::{IDEMPOTENCY_KEY, JOB_ATTEMPT, TRACEPARENT};
 use super::params::Request;
 
 /// Shorter ones are in any text, and keep no secret.
-const SHORTEST: usize = 6;
+const SHORTEST: usize = 4;
 /// The same for a part of a path, which is a word more often than a secret.
 const SHORTEST_PART: usize = 16;
 
