@@ -36,6 +36,7 @@ pub mod client;
 pub mod manager;
 
 // ── what comes with it ──
+pub mod egress;
 mod providers;
 pub mod testing;
 mod workers;

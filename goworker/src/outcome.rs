@@ -283,6 +283,8 @@ pub struct Rules<'a> {
     pub retry: &'a RetryPolicy,
     /// Who receives the job if it dies.
     pub handlers: &'a [FailureHandler],
+    /// How many attempts were charged before it was retried by hand; 0 if it was not.
+    pub earlier: u32,
 }
 
 /// The whole policy: what to tell the provider about a job whose attempt ended with `outcome`.
@@ -299,22 +301,23 @@ pub fn decide(job: &Job, attempts: &[Attempt], outcome: Outcome, rules: Rules<'_
             let failed = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
             let retries = job.retries.unwrap_or(rules.retry.retries);
             if failed > retries {
-                return dead(job, attempts, failure, rules.handlers);
+                return dead(job, attempts, failure, rules);
             }
             let after = delay.unwrap_or_else(|| rules.retry.backoff.delay(failed, random));
             Settlement::Retry { after, charged: true }
         }
-        Outcome::Failed(failure) => dead(job, attempts, failure, rules.handlers),
+        Outcome::Failed(failure) => dead(job, attempts, failure, rules),
         Outcome::Snoozed(delay) => Settlement::Retry { after: delay, charged: false },
         Outcome::Cancelled => Settlement::Cancelled,
         Outcome::Interrupted => Settlement::Release,
     }
 }
 
-fn dead(job: &Job, attempts: &[Attempt], failure: Failure, handlers: &[FailureHandler]) -> Settlement {
+fn dead(job: &Job, attempts: &[Attempt], failure: Failure, rules: Rules<'_>) -> Settlement {
     // A handler's own job has no handlers, or one that cannot work would go on for ever.
-    let handlers = if is_handler_job(job) { &[] } else { handlers };
-    let handlers = handlers.iter().map(|handler| Arc::new(handler_job(job, attempts, &failure, handler))).collect();
+    let handlers = if is_handler_job(job) { &[] } else { rules.handlers };
+    let made = |handler| Arc::new(handler_job(job, attempts, &failure, handler, rules.earlier));
+    let handlers = handlers.iter().map(made).collect();
     Settlement::Dead { failure, handlers }
 }
 
@@ -333,7 +336,7 @@ struct Failed<'a> {
     attempts: &'a [Attempt],
 }
 
-fn handler_job(job: &Job, attempts: &[Attempt], failure: &Failure, handler: &FailureHandler) -> Job {
+fn handler_job(job: &Job, attempts: &[Attempt], failure: &Failure, handler: &FailureHandler, earlier: u32) -> Job {
     #[derive(Serialize)]
     struct HandlerParams<'a> {
         #[serde(flatten)]
@@ -341,7 +344,10 @@ fn handler_job(job: &Job, attempts: &[Attempt], failure: &Failure, handler: &Fai
         failed: Failed<'a>,
     }
     let params = HandlerParams { own: &handler.params, failed: Failed { job, error: failure, attempts } };
-    let mut made = Job::new(job.id.child(&handler.name), handler.job_type.clone());
+    let first = job.id.child(&handler.name);
+    // A job that was retried by hand and dies again is told again, and not taken for the one that died before.
+    let id = if earlier == 0 { first } else { first.child(&earlier.to_string()) };
+    let mut made = Job::new(id, handler.job_type.clone());
     made.name = handler.job_name.clone().unwrap_or_else(|| job.name.clone());
     // A job, its failure and its attempts are strings, numbers and JSON: they always have a JSON form.
     made.params = Params::of(&params).unwrap_or_default();
@@ -374,7 +380,7 @@ mod tests {
     fn decided(text: &str, count: u32, outcome: Outcome) -> Settlement {
         let retry = RetryPolicy { retries: 2, backoff: Backoff::Fixed(Dur::secs(7)) };
         let attic = FailureHandler { name: "attic".into(), job_type: "attic".into(), job_name: None, params: serde_json::Map::new() };
-        decide(&job(text), &attempts(count), outcome, Rules { retry: &retry, handlers: &[attic] }, 0.0)
+        decide(&job(text), &attempts(count), outcome, Rules { retry: &retry, handlers: &[attic], earlier: 0 }, 0.0)
     }
 
     fn boom() -> Failure {

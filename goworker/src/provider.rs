@@ -272,8 +272,11 @@ pub struct Delivery {
     pub job: Arc<Job>,
     /// The provider's own mark for it; it comes back in [`Settled`].
     pub handle: u64,
-    /// The attempts that were charged so far, in order.
+    /// The attempts that were charged so far, in order; after a retry by hand, those since then.
     pub attempts: Vec<Attempt>,
+    /// How many attempts were charged before it was retried by hand: of what follows from this death, so that it is not taken for
+    /// what followed from an earlier one.
+    pub earlier: u32,
     /// How often a process died, or lost its lease, while it ran the job.
     pub crashes: u32,
 }
@@ -281,7 +284,7 @@ pub struct Delivery {
 impl Delivery {
     /// A job that was never tried.
     pub fn first(job: Arc<Job>, handle: u64) -> Self {
-        Delivery { job, handle, attempts: Vec::new(), crashes: 0 }
+        Delivery { job, handle, attempts: Vec::new(), earlier: 0, crashes: 0 }
     }
 }
 

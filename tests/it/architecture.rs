@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The modules of the library; each may import those before it only.
-const ORDER: [&str; 26] = [
+const ORDER: [&str; 27] = [
     "spelling",
     "units",
     "clock",
+    "egress",
     "job",
     "rate",
     "schedule",

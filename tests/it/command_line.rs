@@ -15,7 +15,7 @@ pub(crate) fn text(bytes: &[u8]) -> String {
 }
 
 /// A copy of a folder of the repository, so that a test leaves nothing behind in it.
-fn copied(sandbox: &Sandbox, folder: &str) {
+pub(crate) fn copied(sandbox: &Sandbox, folder: &str) {
     for entry in std::fs::read_dir(repository().join(folder)).unwrap() {
         let path: PathBuf = entry.unwrap().path();
         if path.is_file() && path.extension().is_some_and(|extension| extension != "db") {

@@ -26,6 +26,8 @@ fn trials() -> BTreeMap<&'static str, Trial> {
     BTreeMap::from([
         ("quickstart", Trial { jobs: samples, lasts: None, stand_ins: &["attic"] }),
         ("schedules", Trial { jobs: &[], lasts: Some(DAYS), stand_ins: &[] }),
+        // What its requests bring about, `http::examples` tells.
+        ("webhooks", Trial { jobs: &["calls/1-orders.jsonl"], lasts: None, stand_ins: &["http", "pager"] }),
     ])
 }
 

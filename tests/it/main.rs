@@ -12,6 +12,7 @@ mod cron;
 mod cursors;
 mod enqueue;
 mod examples;
+mod http;
 mod lua;
 mod manager;
 mod new;

@@ -108,7 +108,7 @@ fn a_lost_lease_concerns_its_own_queue_only() {
 }
 
 #[test]
-fn a_dead_letter_that_dies_again_finds_its_handlers_job_there() {
+fn a_dead_letter_that_dies_again_is_told_again() {
     let mut pipeline = Pipeline::new(SHOP);
     pipeline.fault("fail for good scripted twice");
     pipeline.fault("fail attic always");

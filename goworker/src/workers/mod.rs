@@ -3,6 +3,7 @@
 mod cli;
 mod enqueue;
 mod file;
+mod http;
 mod lua;
 
 /// A first run of `job` as the manager would set it up, to be stopped by the token.

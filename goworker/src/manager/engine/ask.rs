@@ -215,8 +215,8 @@ impl Engine {
 
     /// Settles a delivery that is not run at all.
     fn bury(&mut self, lane: usize, token: Token, delivery: Delivery, failure: Failure) {
-        let Delivery { job, handle, attempts, .. } = delivery;
-        let rules = Rules { retry: &RetryPolicy::default(), handlers: &self.rulebook.handlers };
+        let Delivery { job, handle, attempts, earlier, .. } = delivery;
+        let rules = Rules { retry: &RetryPolicy::default(), handlers: &self.rulebook.handlers, earlier };
         let settlement = decide(&job, &attempts, Outcome::Failed(failure), rules, 0.0);
         report::buried(&job, &settlement);
         self.tally(lane, &job.job_type).count(&settlement);

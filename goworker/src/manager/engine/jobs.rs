@@ -134,7 +134,7 @@ impl Engine {
             attempts.clone_from(&delivery.attempts);
             attempts.push(attempt.clone());
         }
-        let rules = Rules { retry: &self.pools[pool].retry, handlers: &self.rulebook.handlers };
+        let rules = Rules { retry: &self.pools[pool].retry, handlers: &self.rulebook.handlers, earlier: delivery.earlier };
         let settlement = decide(job, &attempts, outcome, rules, self.rulebook.random.fraction());
         report::ended(job, &attempt, &settlement);
         self.tally_of(lane, pool).count(&settlement);

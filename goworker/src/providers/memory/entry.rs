@@ -105,6 +105,11 @@ impl Entry {
         self.past.as_deref().map_or(&[], |past| &past.attempts[past.counted_from..])
     }
 
+    /// How many attempts count no longer.
+    pub(super) fn earlier(&self) -> u32 {
+        self.past.as_deref().map_or(0, |past| u32::try_from(past.counted_from).unwrap_or(u32::MAX))
+    }
+
     pub(super) fn crashes(&self) -> u32 {
         self.past.as_deref().map_or(0, |past| past.crashes)
     }

@@ -132,7 +132,13 @@ impl Store {
     fn hand_out(&mut self, key: Key, token: Token, handle: u64) -> Delivery {
         self.put(key, Place::Running { token });
         let entry = &self.entries[key];
-        Delivery { job: Arc::clone(&entry.job), handle, attempts: entry.attempts().to_vec(), crashes: entry.crashes() }
+        Delivery {
+            job: Arc::clone(&entry.job),
+            handle,
+            attempts: entry.attempts().to_vec(),
+            earlier: entry.earlier(),
+            crashes: entry.crashes(),
+        }
     }
 
     /// Answers the positions that are refused, and whether jobs wait again or anew.

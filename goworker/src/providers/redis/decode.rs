@@ -10,7 +10,10 @@ use goworker::{
 use redis::FromRedisValue;
 
 /// What is handed out: token, records, what is known of those with a past, and 1 if texts have come in.
-pub(super) type Handed = (u64, Vec<Option<Vec<u8>>>, Vec<(u64, u32, Vec<Vec<u8>>)>, u64);
+pub(super) type Handed = (u64, Vec<Option<Vec<u8>>>, Vec<Past>, u64);
+
+/// What is known of a delivery with a past: its position, crashes, the attempts that count, and how many do not.
+type Past = (u64, u32, Vec<Vec<u8>>, u32);
 
 /// What is known of one job: record, past, state, instant, output, failure, attempts, progress, deaths, whose end it waits for.
 pub(super) type Known = (Vec<u8>, (u32, u32, u32), String, Option<i64>, String, String, Vec<Vec<u8>>, String, Vec<String>, String);
@@ -27,11 +30,11 @@ pub(super) fn deliveries(handed: Handed, ids: &Ids) -> Vec<Result<Delivery, (u64
     deliveries
 }
 
-fn delivery(handle: u64, record: Option<Vec<u8>>, past: Option<(u64, u32, Vec<Vec<u8>>)>, ids: &Ids) -> anyhow::Result<Delivery> {
+fn delivery(handle: u64, record: Option<Vec<u8>>, past: Option<Past>, ids: &Ids) -> anyhow::Result<Delivery> {
     let record = record.context("there is no job with this id")?;
     let mut delivery = Delivery::first(Arc::new(job(&record, ids)?.0), handle);
-    if let Some((_, crashes, attempts)) = past {
-        delivery.crashes = crashes;
+    if let Some((_, crashes, attempts, earlier)) = past {
+        (delivery.crashes, delivery.earlier) = (crashes, earlier);
         delivery.attempts = self::attempts(&attempts)?;
     }
     Ok(delivery)

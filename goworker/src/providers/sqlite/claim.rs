@@ -29,6 +29,8 @@ pub(super) struct Claimed {
     pub(super) crashes: u32,
     /// Charged attempts as JSON, in order.
     pub(super) attempts: Vec<String>,
+    /// How many were charged before it was retried by hand.
+    pub(super) earlier: u32,
 }
 
 /// A ready job on its way out.
@@ -37,7 +39,6 @@ struct Candidate {
     score: i64,
     expires: Option<i64>,
     tried: bool,
-    earlier: i64,
 }
 
 impl Store {
@@ -137,7 +138,7 @@ impl Store {
                     continue;
                 }
                 if candidate.tried {
-                    candidate.job.attempts = self.attempts(candidate.job.seq, candidate.earlier)?;
+                    candidate.job.attempts = self.attempts(candidate.job.seq, candidate.job.earlier)?;
                 }
                 jobs.push(candidate.job);
                 room -= 1;
@@ -154,14 +155,14 @@ impl Store {
                    FROM ready r JOIN job j ON j.seq = r.seq WHERE r.type = ?1 ORDER BY r.score, r.seq LIMIT ?2";
         let mut select = self.conn().prepare_cached(sql)?;
         let rows = select.query_map((job_type, limit), |row| {
-            let job = Claimed { seq: row.get(0)?, body: row.get(6)?, crashes: row.get(5)?, attempts: Vec::new() };
-            Ok(Candidate { job, score: row.get(1)?, expires: row.get(2)?, tried: row.get(3)?, earlier: row.get(4)? })
+            let job = Claimed { seq: row.get(0)?, body: row.get(6)?, crashes: row.get(5)?, attempts: Vec::new(), earlier: row.get(4)? };
+            Ok(Candidate { job, score: row.get(1)?, expires: row.get(2)?, tried: row.get(3)? })
         })?;
         rows.collect()
     }
 
     /// The charged attempts of a job as JSON, but for those from before it was retried by hand.
-    fn attempts(&self, seq: i64, earlier: i64) -> Result<Vec<String>> {
-        self.all("SELECT attempt FROM attempt WHERE seq = ?1 AND n > ?2 ORDER BY n", [seq, earlier])
+    fn attempts(&self, seq: i64, earlier: u32) -> Result<Vec<String>> {
+        self.all("SELECT attempt FROM attempt WHERE seq = ?1 AND n > ?2 ORDER BY n", (seq, earlier))
     }
 }

@@ -98,10 +98,10 @@ impl OpenFile {
 
     /// Reads a job as it is stored: on the side that asked for it, so that the one thread that writes does not have to.
     fn delivery(&self, claimed: Claimed) -> anyhow::Result<Delivery> {
-        let Claimed { seq, body, crashes, attempts } = claimed;
+        let Claimed { seq, body, crashes, attempts, earlier } = claimed;
         let job = Arc::new(Job::parse(body.as_bytes(), &self.ids)?.job);
         let attempts = attempts.iter().map(|json| serde_json::from_str::<Attempt>(json)).collect::<Result<_, _>>()?;
-        Ok(Delivery { job, handle: seq.unsigned_abs(), attempts, crashes })
+        Ok(Delivery { job, handle: seq.unsigned_abs(), attempts, earlier, crashes })
     }
 
     /// A job that cannot be read can never run: it becomes a dead letter, so that it is seen.

@@ -78,6 +78,7 @@ async fn a_dead_job_that_is_retried_counts_anew(mut trial: Trial) -> Verdict {
     let batch = queue.take_exactly(&["a"]).await?;
     let delivery = &batch.deliveries[0];
     expect("attempts and crashes delivered", (delivery.attempts.len(), delivery.crashes), (0, 0))?;
+    expect("attempts from before, as delivered", delivery.earlier, 1)?;
     queue.settle_all(&[queue.settled(&batch, 0, retry(Duration::ZERO))]).await?;
     let batch = queue.take_exactly(&["a"]).await?;
     expect("attempts delivered then", batch.deliveries[0].attempts.len(), 1)?;

@@ -47,8 +47,8 @@ local function take(type, room)
   return ids
 end
 
--- What a process is told of a batch: token, records, of those with a past: position, crashes, attempts that count; and 1 if texts have come
--- in, else 0.
+-- What a process is told of a batch: token, records, of those with a past: position, crashes, attempts that count, how many do not; and 1 if texts
+-- have come in, else 0.
 local function deliver(token, ids)
   local records = #ids > 0 and call('HMGET', prefix .. 'jobs', unpack(ids)) or {}
   local pasts = {}
@@ -57,7 +57,7 @@ local function deliver(token, ids)
       if text then
         local past = jobs.parse_past(text)
         local attempts = past.attempts > past.earlier and call('LRANGE', prefix .. 'attempts:' .. ids[index], past.earlier, -1) or {}
-        pasts[#pasts + 1] = { index - 1, past.crashes, attempts }
+        pasts[#pasts + 1] = { index - 1, past.crashes, attempts, past.earlier }
       end
     end
   end
