@@ -5,6 +5,7 @@
 
 pub mod daemon;
 pub mod faulty;
+pub mod http;
 pub mod leash;
 pub mod mail_server;
 pub mod own_crates;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The modules of the library; each may import those before it only.
-const ORDER: [&str; 24] = [
+const ORDER: [&str; 25] = [
     "units",
     "clock",
     "job",
@@ -19,6 +19,7 @@ const ORDER: [&str; 24] = [
     "worker",
     "function",
     "settings",
+    "listener",
     "plugin",
     "registry",
     "config",

@@ -10,6 +10,8 @@ mod configs;
 mod crashes;
 mod enqueue;
 mod examples;
+mod http;
+mod http_hardened;
 mod lua;
 mod manager;
 mod new;

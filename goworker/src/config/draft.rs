@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::listener::{Address, is_address};
 use crate::plugin::Plugin;
 use crate::registry::{Registry, Role};
 use crate::retry::RetryPolicy;
-use crate::settings::{Notes, Reader, SourceText, Span, names_queue, suggest};
+use crate::settings::{Notes, Reader, Secret, SourceText, Span, names_queue, suggest};
 use crate::units::Dur;
 
 use super::core_settings::{ProviderSettings, WorkerSettings, common_settings, home, read_poison, read_retry};
@@ -129,6 +130,10 @@ impl<'a> Draft<'a> {
         {
             around.check_spill(&reader, entry, into);
         }
+        if plugin.is_some() {
+            let fields = (entry.registration.fields)();
+            fields.iter().filter(|field| is_address(field.schema)).for_each(|field| check_address(&mut reader, field.name));
+        }
         finish(reader, entry);
         let source = match plugin? {
             Plugin::Queue(queue) => Source::Queue(queue),
@@ -231,6 +236,16 @@ fn check_sections(top: &Reader<'_>, providers: &Entries<'_>, workers: &Entries<'
     if workers.is_left_empty() {
         let help = "add `workers: { \"lua\": lua() }`, say".to_owned();
         top.warning("workers", top.name_span_of("workers"), "there are no workers, so no job can run".to_owned(), Some(help));
+    }
+}
+
+/// An address that other machines can reach needs a token beside it.
+fn check_address(reader: &mut Reader<'_>, setting: &str) {
+    let Some(address) = reader.given::<Option<Address>>(setting).flatten() else { return };
+    if address.is_open() && reader.given::<Option<Secret>>("token").flatten().is_none() {
+        let message = format!("other machines can reach {address}, and nothing is asked of them");
+        let help = format!("add `token: secret(env(\"TOKEN\"))`, or listen on \"127.0.0.1:{}\"", address.0.port());
+        reader.error(setting, reader.value_span(setting), message, Some(help));
     }
 }
 

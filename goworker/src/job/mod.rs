@@ -10,6 +10,7 @@
 
 mod builder;
 mod id;
+mod text;
 mod unique;
 mod wire;
 
@@ -27,6 +28,7 @@ use wire::Wire;
 
 pub use builder::JobBuilder;
 pub use id::{Ids, JobId};
+pub use text::{Layout, ParsedText};
 pub use unique::{Unique, UniqueMode};
 
 /// What to do. The order of the fields is the order on the wire.

@@ -31,13 +31,14 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{OnceCell, watch};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::client::{Client, ClientError, OpenQueue};
 use crate::clock::{Clock, Random};
 use crate::config::{Config, ProviderEntry, Source, WorkerEntry};
 use crate::job::{Ids, Job, JobId};
 use crate::plugin::{DynProvider, ProviderHandle, QueueHandle, WorkerHandle};
-use crate::provider::{ProviderError, Setup};
+use crate::provider::{ProviderError, Setup, Target};
 use crate::rate::{Rate, Starts};
 use crate::worker::Services;
 
@@ -127,6 +128,7 @@ impl Manager {
                 poison: config.poison,
                 grace: config.grace,
                 until_idle: options.until_idle,
+                stopping: CancellationToken::new(),
                 clock: options.clock,
                 random: options.random,
                 work: options.work,
@@ -165,17 +167,17 @@ impl Manager {
         });
         let (mut links, mut spills) = (JoinSet::new(), JoinSet::new());
         let mut carriers = Vec::new();
-        let mut carrier = |name: &str, is_spill| {
+        let mut carrier = |name: &str, target: Option<Target>| {
             let (sender, state) = watch::channel(LinkState::default());
-            carriers.push(Carrier { name: name.to_owned(), is_spill, state });
+            carriers.push(Carrier { name: name.to_owned(), is_spill: target.is_none(), state, target });
             sender
         };
         for link in std::mem::take(&mut self.links) {
-            let sender = carrier(&link.name, false);
+            let sender = carrier(&link.name, Some(link.target.clone()));
             links.spawn(link.run(stop.watch(), sender));
         }
         for spill in std::mem::take(&mut self.spills) {
-            let sender = carrier(&spill.name, true);
+            let sender = carrier(&spill.name, None);
             spills.spawn(spill.run(stop.watch(), sender));
         }
         let rulebook = self.rulebook.clone();
@@ -241,12 +243,13 @@ impl Manager {
                 self.queues.push(OpenQueue::new(name, kind, queue, setup.ids()));
             }
             Source::Link(provider, into) => {
-                if let Some(source) = self.start_source(&name, provider, &setup).await.map_err(failed)?
-                    && let Some(queue) = self.queues.iter().find(|queue| queue.name() == into)
-                {
-                    let queue = queue.handle().clone();
+                let target = Target::of(self.client().queue(&into).map_err(|error| failed(error.into()))?.clone());
+                let setup = Setup { target: Some(target.clone()), ..setup };
+                if let Some(source) = self.start_source(&name, provider, &setup).await.map_err(failed)? {
+                    let queue = target.queue().handle().clone();
                     let (clock, random) = (self.rulebook.clock.clone(), self.rulebook.random.clone());
-                    self.links.push(Link { name, source, queue, queue_name: into, starts: rate.map(Starts::new), clock, random });
+                    let starts = rate.map(Starts::new);
+                    self.links.push(Link { name, source, queue, queue_name: into, target, starts, clock, random });
                 }
             }
             Source::Direct(provider) => {
@@ -303,7 +306,8 @@ impl Manager {
     }
 
     fn setup(&self, name: &str, base: &Path) -> Setup {
-        Setup { clock: self.rulebook.clock.clone(), random: self.rulebook.random.clone(), ..Setup::new(name, base) }
+        let Rulebook { clock, random, stopping, .. } = &self.rulebook;
+        Setup { clock: clock.clone(), random: random.clone(), stopping: stopping.clone(), ..Setup::new(name, base) }
     }
 
     async fn close(&self) {

@@ -61,6 +61,7 @@ impl Engine {
         }
         if self.phase == Phase::Running {
             self.phase = Phase::Draining;
+            self.rulebook.stopping.cancel();
             report::draining(self.running.len(), self.rulebook.grace);
             self.take_no_more();
             self.set_timer(self.rulebook.grace, Timer::Grace);
@@ -135,7 +136,7 @@ impl Engine {
 
     /// How many jobs have gone into queues by other ways than an enqueue.
     fn carried(&self) -> u64 {
-        self.carriers.iter().map(|carrier| carrier.state.borrow().linked).sum()
+        self.carriers.iter().map(Carrier::linked).sum()
     }
 
     /// Asks each queue what it holds, in a round of the idle check or apart from it; answers how many were asked.
@@ -247,9 +248,9 @@ impl Engine {
                 stats.by_provider.entry(provider.to_owned()).or_default().insert(job_type.to_owned(), *tally);
             }
         }
-        for Carrier { name, is_spill, state } in &self.carriers {
-            let counts = if *is_spill { &mut stats.spilled } else { &mut stats.linked };
-            counts.insert(name.clone(), state.borrow().linked);
+        for carrier in &self.carriers {
+            let counts = if carrier.is_spill { &mut stats.spilled } else { &mut stats.linked };
+            counts.insert(carrier.name.clone(), carrier.linked());
         }
         stats
     }

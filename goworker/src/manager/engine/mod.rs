@@ -21,6 +21,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::task::{self, AbortHandle, JoinError, JoinSet};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Random};
 use crate::outcome::{FailureHandler, WorkResult};
@@ -63,6 +64,8 @@ pub(super) struct Rulebook {
     pub(super) poison: u32,
     pub(super) grace: Duration,
     pub(super) until_idle: bool,
+    /// Cancelled when nothing more is fetched.
+    pub(super) stopping: CancellationToken,
     pub(super) clock: Clock,
     pub(super) random: Random,
     /// Where job code runs.
