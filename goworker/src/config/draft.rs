@@ -14,7 +14,7 @@ use crate::units::Dur;
 use super::core_settings::{ProviderSettings, WorkerSettings, common_settings, home, read_poison, read_retry};
 use super::outline::{Entries, Entry, Section};
 use super::queues::stores_nothing;
-use super::{Config, ProviderEntry, QueueConfig, QueueEntry, Source, WorkerEntry, handlers};
+use super::{AdminSettings, Config, ProviderEntry, QueueConfig, QueueEntry, Source, WorkerEntry, handlers};
 
 /// A config while it is read.
 pub(super) struct Draft<'a> {
@@ -24,7 +24,7 @@ pub(super) struct Draft<'a> {
 }
 
 /// All fields of a config.
-const TOP_LEVEL: [&str; 6] = ["providers", "workers", "retry", "failure_handlers", "shutdown", "poison"];
+const TOP_LEVEL: [&str; 7] = ["providers", "workers", "retry", "failure_handlers", "shutdown", "poison", "admin"];
 
 /// What an entry is checked against: the other providers.
 struct Around<'a, 'r> {
@@ -53,6 +53,8 @@ impl<'a> Draft<'a> {
         let grace = shutdown.given::<Dur>("grace").map_or(Duration::from_secs(30), Dur::get);
         shutdown.finish(&["grace"], home);
 
+        let admin = read_admin(&mut top);
+
         let providers = Entries::read(self.source, &mut top, Section::Providers, self.registry);
         let workers = Entries::read(self.source, &mut top, Section::Workers, self.registry);
         let failure_handlers = handlers::read_handlers(self.source, &mut top, &workers.names);
@@ -69,6 +71,7 @@ impl<'a> Draft<'a> {
             failure_handlers,
             grace,
             poison,
+            admin,
         }
     }
 
@@ -237,6 +240,21 @@ fn check_sections(top: &Reader<'_>, providers: &Entries<'_>, workers: &Entries<'
         let help = "add `workers: { \"lua\": lua() }`, say".to_owned();
         top.warning("workers", top.name_span_of("workers"), "there are no workers, so no job can run".to_owned(), Some(help));
     }
+}
+
+/// The `admin` block, if it is given.
+fn read_admin(top: &mut Reader<'_>) -> Option<AdminSettings> {
+    if !top.has("admin") {
+        return None;
+    }
+    let mut block = top.block("admin");
+    let listen = block.required::<Address>("listen");
+    let token = block.optional::<Option<Secret>>("token", || None).flatten();
+    if listen.is_some() {
+        check_address(&mut block, "listen");
+    }
+    block.finish(&["listen", "token"], home);
+    Some(AdminSettings { listen: listen?, token })
 }
 
 /// An address that other machines can reach needs a token beside it.

@@ -14,9 +14,12 @@
 //! The engine runs on the *control* runtime, job code on the *work* runtime: a job that blocks its thread delays
 //! neither a renewal nor a shutdown.
 
+mod admin;
 mod engine;
+mod health;
 mod lane;
 mod link;
+mod numbers;
 mod report;
 mod spill;
 mod stats;
@@ -35,8 +38,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::{Client, ClientError, OpenQueue};
 use crate::clock::{Clock, Random};
-use crate::config::{Config, ProviderEntry, Source, WorkerEntry};
+use crate::config::{AdminSettings, Config, ProviderEntry, Source, WorkerEntry};
 use crate::job::{Ids, Job, JobId};
+use crate::listener::Listener;
 use crate::plugin::{DynProvider, ProviderHandle, QueueHandle, WorkerHandle};
 use crate::provider::{ProviderError, Setup, Target};
 use crate::rate::{Rate, Starts};
@@ -45,6 +49,7 @@ use crate::worker::Services;
 use engine::{Engine, Pool, Rulebook};
 use lane::Lane;
 use link::{Carrier, Link, LinkState};
+use numbers::Asker;
 use spill::Spill;
 
 pub use stats::{Stats, Summary, Tally, Waiting};
@@ -96,6 +101,8 @@ pub struct Manager {
     links: Vec<Link>,
     spills: Vec<Spill>,
     rulebook: Rulebook,
+    /// The port that tells of the run, if there is one.
+    admin: Option<Listener>,
 }
 
 /// What a lane is made of.
@@ -106,6 +113,8 @@ struct LaneParts {
     queue: Option<QueueHandle>,
     /// How many jobs may start, if that is not the provider's business.
     rate: Option<Rate>,
+    /// For how long its rate may let nothing start.
+    rest: Duration,
 }
 
 impl Manager {
@@ -133,8 +142,11 @@ impl Manager {
                 random: options.random,
                 work: options.work,
             },
+            admin: None,
         };
-        match manager.start_all(&config.base, config.providers, config.workers).await {
+        // A run that ends by itself may go beside one that does not, with the same configuration.
+        let admin = config.admin.filter(|_| !options.until_idle);
+        match manager.start_all(&config.base, config.providers, config.workers, admin).await {
             Ok(()) => Ok(manager),
             Err(error) => {
                 manager.close().await;
@@ -163,6 +175,7 @@ impl Manager {
             let handlers_to = if parts.queue.is_some() { None } else { only_queue.clone() };
             let mut lane = Lane::new(&parts.name, parts.provider.0, parts.queue, handlers_to);
             lane.starts = parts.rate.map(Starts::new);
+            lane.rest = parts.rest;
             lane
         });
         let (mut links, mut spills) = (JoinSet::new(), JoinSet::new());
@@ -181,7 +194,9 @@ impl Manager {
             spills.spawn(spill.run(stop.watch(), sender));
         }
         let rulebook = self.rulebook.clone();
-        let engine = Engine::new(rulebook, lanes.collect(), std::mem::take(&mut self.pools), carriers);
+        let (asker, asked) = Asker::new();
+        let admin = self.admin.take().map(|listener| admin::serve(listener, asker));
+        let engine = Engine::new(rulebook, lanes.collect(), std::mem::take(&mut self.pools), carriers, asked);
         let summary = engine.run(stop.watch()).await;
         // Links and spills hear of the end from the same switch as the engine; a run that ended by itself has to tell them.
         let was_asked = stop.is_requested();
@@ -195,10 +210,19 @@ impl Manager {
         }
         while links.join_next().await.is_some() {}
         self.close().await;
+        if let Some(admin) = admin {
+            admin.close().await;
+        }
         summary
     }
 
-    async fn start_all(&mut self, base: &Path, providers: Vec<ProviderEntry>, workers: Vec<WorkerEntry>) -> Result<(), StartError> {
+    async fn start_all(
+        &mut self,
+        base: &Path,
+        providers: Vec<ProviderEntry>,
+        workers: Vec<WorkerEntry>,
+        admin: Option<AdminSettings>,
+    ) -> Result<(), StartError> {
         // A link needs its queue, so the queues come first.
         let (queues, sources): (Vec<_>, Vec<_>) = providers.into_iter().partition(|entry| matches!(entry.source, Source::Queue(_)));
         for entry in queues.into_iter().chain(sources) {
@@ -206,6 +230,11 @@ impl Manager {
         }
         for entry in workers {
             self.start_worker(base, entry).await?;
+        }
+        // Once it is bound, all else is.
+        if let Some(settings) = admin {
+            let failed = |error| StartError { role: "listener", name: "admin".to_owned(), kind: "http", error };
+            self.admin = Some(admin::bind(settings).await.map_err(failed)?);
         }
         self.spills = self.queues.iter().filter_map(|queue| self.spill(queue)).collect();
         Ok(())
@@ -233,13 +262,14 @@ impl Manager {
 
     async fn start_provider(&mut self, base: &Path, entry: ProviderEntry) -> Result<(), StartError> {
         let ProviderEntry { name, kind, source, rate, lease, keep } = entry;
+        let rest = rate.map_or(Duration::ZERO, Rate::window);
         let setup = Setup { rate, lease, keep, ..self.setup(&name, base) };
         let failed = |error| StartError { role: "provider", name: name.clone(), kind, error };
         match source {
             Source::Queue(queue) => {
                 let queue = queue.start(&setup).await.map_err(failed)?;
                 self.providers.push(queue.provider());
-                self.lanes.push(LaneParts { name: name.clone(), provider: queue.provider(), queue: Some(queue.clone()), rate: None });
+                self.lanes.push(LaneParts { name: name.clone(), provider: queue.provider(), queue: Some(queue.clone()), rate: None, rest });
                 self.queues.push(OpenQueue::new(name, kind, queue, setup.ids()));
             }
             Source::Link(provider, into) => {
@@ -254,7 +284,7 @@ impl Manager {
             }
             Source::Direct(provider) => {
                 if let Some(source) = self.start_source(&name, provider, &setup).await.map_err(failed)? {
-                    self.lanes.push(LaneParts { name, provider: ProviderHandle(source), queue: None, rate });
+                    self.lanes.push(LaneParts { name, provider: ProviderHandle(source), queue: None, rate, rest });
                 }
             }
         }

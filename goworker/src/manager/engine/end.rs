@@ -11,7 +11,7 @@ use crate::units::Dur;
 use super::super::lane::Fetching;
 use super::super::link::Carrier;
 use super::super::report;
-use super::super::stats::{Stats, Summary, Waiting};
+use super::super::stats::{Stats, Summary, UNKNOWN, Waiting};
 use super::super::stop::Phase;
 use super::jobs::Why;
 use super::{Answer, Engine, Timer};
@@ -172,6 +172,7 @@ impl Engine {
         if before.unwrap_or(&Paused::default()) != &stats.paused {
             report::paused(&self.lanes[lane].name, &stats.paused);
         }
+        self.note_waiting(lane, &stats);
         self.census[lane] = Some(stats);
         self.idle_answer(round, idle);
     }
@@ -239,9 +240,9 @@ impl Engine {
         waiting
     }
 
-    fn stats(&self) -> Stats {
+    pub(super) fn stats(&self) -> Stats {
         let mut stats = Stats { stuck: self.stuck, ..Stats::default() };
-        let types = self.pools.iter().map(|pool| pool.job_type.as_ref()).chain(["(unknown)"]);
+        let types = self.pools.iter().map(|pool| pool.job_type.as_ref()).chain([UNKNOWN]);
         let keys = self.lanes.iter().flat_map(|lane| types.clone().map(move |job_type| (lane.name.as_ref(), job_type)));
         for ((provider, job_type), tally) in keys.zip(&self.tallies) {
             if *tally != super::Tally::default() {

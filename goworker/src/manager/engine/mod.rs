@@ -8,6 +8,7 @@ mod beat;
 mod end;
 mod jobs;
 mod leases;
+mod numbers;
 mod progress;
 mod settle;
 
@@ -36,6 +37,7 @@ use crate::worker::Services;
 use self::jobs::Running;
 use super::lane::{Fetching, Lane, reconnect_delay};
 use super::link::Carrier;
+use super::numbers::{Asked, Histogram};
 use super::stats::{Summary, Tally};
 use super::stop::Phase;
 
@@ -154,15 +156,22 @@ pub(super) struct Engine {
 
     /// By lane, then by pool; the last of each lane is for types that nobody runs.
     tallies: Vec<Tally>,
+    /// By pool.
+    histograms: Vec<Histogram>,
+    last_started: Vec<Instant>,
+    /// Who wants to know the numbers.
+    asked: Asked,
     stuck: u64,
     began: Instant,
 }
 
 impl Engine {
-    pub(super) fn new(rulebook: Rulebook, lanes: Vec<Lane>, pools: Vec<Pool>, carriers: Vec<Carrier>) -> Self {
+    pub(super) fn new(rulebook: Rulebook, lanes: Vec<Lane>, pools: Vec<Pool>, carriers: Vec<Carrier>, asked: Asked) -> Self {
         let by_type = pools.iter().enumerate().map(|(index, pool)| (Arc::clone(&pool.job_type), index)).collect();
         let tallies = vec![Tally::default(); lanes.len() * (pools.len() + 1)];
         let census = vec![None; lanes.len()];
+        let (histograms, began) = (vec![Histogram::default(); pools.len()], Instant::now());
+        let last_started = vec![began; pools.len()];
         let info = Arc::new(beat::info(&pools));
         Engine {
             rulebook,
@@ -186,8 +195,11 @@ impl Engine {
             idle: end::IdleCheck::default(),
             reported: Vec::new(),
             tallies,
+            histograms,
+            last_started,
+            asked,
             stuck: 0,
-            began: Instant::now(),
+            began,
         }
     }
 
@@ -212,6 +224,7 @@ impl Engine {
                 Some(answer) = self.calls.join_next_with_id() => self.answered(answer),
                 () = tokio::time::sleep_until(next) => {}
                 () = any_change(&mut self.carriers), if self.phase == Phase::Running => {}
+                Some(answer) = self.asked.recv() => self.tell_numbers(answer),
                 () = self.progressed.notified(), if self.telling == progress::Telling::Nothing => self.progressed(),
             }
         }
@@ -278,6 +291,7 @@ impl Engine {
     fn outage(&mut self, lane: usize, what: &str, error: &ProviderError, again: Timer) {
         let state = &mut self.lanes[lane];
         state.outages = state.outages.saturating_add(1);
+        state.away_since.get_or_insert_with(Instant::now);
         let delay = reconnect_delay(state.outages, self.rulebook.random.fraction());
         tracing::error!(target: "goworker::manager", provider = %state.name, "cannot {what}, again in {}: {error}", Dur::millis(delay.as_millis() as u64));
         if matches!(error, ProviderError::Failed(_)) && state.queue.is_some() {

@@ -43,8 +43,9 @@ pub(crate) struct Http {
     path: UrlPath,
     /// What clients have to send as `Authorization: Bearer TOKEN`. An address that other machines can reach needs it.
     token: Option<Secret>,
-    /// What a request is answered with, unless it says `Prefer: wait=10`: `accepted`, as soon as its jobs are stored, or
-    /// `when_done(timeout: "30s")`, the result. The first if left out; the second without `into`.
+    /// What a request is answered with, unless it says `Prefer: wait=10`.
+    /// The ids of its jobs as soon as they are stored: `accepted`, which it is with `into` if left out.
+    /// Its result: `when_done(timeout: "30s")`, which it is without `into`.
     reply: Option<Reply>,
     /// The longest body of a request.
     #[config(default = "1MiB")]
