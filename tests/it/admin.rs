@@ -138,7 +138,7 @@ fn the_same_rules_hold_for_its_address() {
     let sandbox = Sandbox::new(BINARY);
     sandbox.write(
         "open.ron",
-        r#"(providers: { "jobs": memory }, workers: { "scripted": scripted() }, admin: (listen: "0.0.0.0:9090", tokn: "x"))"#,
+        r#"(providers: { "jobs": memory }, workers: { "scripted": scripted() }, admin: (listen: "0.0.0.0:9090", tokn: "s3cret"))"#,
     );
     sandbox.write("none.ron", r#"(providers: { "jobs": memory }, workers: { "scripted": scripted() }, admin: ())"#);
     let told = ["open.ron", "none.ron"].map(|file| text(&sandbox.run(["check", file]).stderr)).join("\n");

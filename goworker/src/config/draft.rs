@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
 use crate::listener::{Address, is_address};
 use crate::plugin::Plugin;
 use crate::registry::{Registry, Role};
@@ -253,6 +255,8 @@ fn read_admin(top: &mut Reader<'_>) -> Option<AdminSettings> {
     if listen.is_some() {
         check_address(&mut block, "listen");
     }
+    // A name that is misspelt may be that of the token.
+    block.hide_untaken([<Secret as JsonSchema>::json_schema as fn(&mut SchemaGenerator) -> Schema]);
     block.finish(&["listen", "token"], home);
     Some(AdminSettings { listen: listen?, token })
 }
