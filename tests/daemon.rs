@@ -143,6 +143,20 @@ impl Daemon {
         rest.unwrap_or_default()
     }
 
+    /// Waits until the one of that name listens, as its log tells, which has to be in JSON; answers its address.
+    ///
+    /// # Panics
+    /// When it does not in time; the message holds what it said.
+    pub fn address(&self, name: &str) -> String {
+        let address = || {
+            let talk = self.talk();
+            let mut events = talk.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+            events.find(|event| event["provider"] == name && event["address"].is_string())?["address"].as_str().map(str::to_owned)
+        };
+        wait_until(&format!("`{name}` listens"), Duration::from_secs(30), || address().is_some());
+        address().unwrap_or_default()
+    }
+
     /// Sends a signal by its name: `TERM`, `STOP`, `CONT`.
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status().expect("kill runs");

@@ -5,6 +5,7 @@
 
 pub mod daemon;
 pub mod faulty;
+pub mod http;
 pub mod http_server;
 pub mod leash;
 pub mod mail_server;

@@ -26,6 +26,7 @@ mod worker;
 // ── how it is put together ──
 pub mod cli;
 pub mod config;
+pub mod listener;
 mod macros;
 mod plugin;
 mod registry;
@@ -43,13 +44,13 @@ mod workers;
 
 pub use client::Client;
 pub use clock::{Clock, ForeignWork, Random, Timestamp};
-pub use job::{Ids, Job, JobBuilder, JobError, JobId, JobTemplate, Params, Parsed, Unique, UniqueMode};
+pub use job::{Ids, Job, JobBuilder, JobError, JobId, JobTemplate, Layout, Params, Parsed, ParsedText, Unique, UniqueMode};
 pub use macros::{provider, worker};
 pub use outcome::{Attempt, Cause, Failure, FailureHandler, Outcome, Output, Rules, Settlement, WorkError, WorkResult, decide};
 pub use plugin::{AnyProvider, AnyQueue, AnyWorker, Plugin, ProviderHandle, QueueHandle, WorkerHandle};
 pub use process::{BEAT, Death, Process, ProcessInfo, ProcessRecord};
 pub use progress::{Progress, Progressed};
-pub use provider::{Batch, Bound, Cursor, Delivery, Demand, Keep, Lease, Provider, ProviderError, Renewal, Settled, Setup, Token};
+pub use provider::{Batch, Bound, Cursor, Delivery, Demand, Keep, Lease, Provider, ProviderError, Renewal, Settled, Setup, Target, Token};
 pub use queue::{Change, Count, Enqueued, Filter, JobRecord, MAX_BULK, MAX_DEATHS, Paused, Queue, QueueStats, State};
 pub use rate::{Rate, Starts};
 pub use registry::{Duplicate, Origin, Registered, Registration, Registry, Role, Stability};

@@ -1,10 +1,13 @@
 //! Where jobs come from: the [`Provider`] trait and what passes through it.
 
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Random};
 use crate::job::{Ids, Job, JobId};
@@ -127,6 +130,11 @@ pub struct Setup {
     pub keep: Keep,
     /// How many jobs of a queue may start in a stretch of time, in all processes that use it; see [`Queue`](crate::Queue).
     pub rate: Option<Rate>,
+    /// The queue that the provider's jobs go into, if it has `into`. A provider need not care: what it hands out goes there. One whose
+    /// clients wait for an answer puts them in by itself, and hands out nothing.
+    pub target: Option<Target>,
+    /// Cancelled when the run is to end: nothing more is fetched then, though what runs may go on for a while.
+    pub stopping: CancellationToken,
     /// Whether a store that is not there yet is made. If not, it counts as an empty one: whoever only looks leaves
     /// nothing behind.
     pub create: bool,
@@ -146,6 +154,8 @@ impl Setup {
             lease: Duration::from_secs(30),
             keep: Keep::default(),
             rate: None,
+            target: None,
+            stopping: CancellationToken::new(),
             create: true,
             clock: Clock::system(),
             random: Random::system(),
@@ -155,6 +165,27 @@ impl Setup {
     /// Ids for jobs that come without one.
     pub fn ids(&self) -> Ids {
         Ids::new(self.clock.clone(), self.random.clone())
+    }
+}
+
+/// The queue that a provider's jobs go into. What can be done with it is told where [queues are opened](crate::client).
+#[derive(Clone)]
+pub struct Target(Arc<dyn Any + Send + Sync>);
+
+impl Target {
+    /// Hides what is made of providers, as queues are, from those who come before it in the order of modules.
+    pub(crate) fn hidden(target: impl Any + Send + Sync) -> Self {
+        Target(Arc::new(target))
+    }
+
+    pub(crate) fn seen<T: Any>(&self) -> Option<&T> {
+        self.0.downcast_ref()
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Target")
     }
 }
 

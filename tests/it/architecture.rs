@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The modules of the library; each may import those before it only.
-const ORDER: [&str; 27] = [
+const ORDER: [&str; 28] = [
     "spelling",
     "units",
     "clock",
@@ -22,6 +22,7 @@ const ORDER: [&str; 27] = [
     "worker",
     "function",
     "settings",
+    "listener",
     "plugin",
     "registry",
     "config",

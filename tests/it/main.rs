@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod admin;
 mod architecture;
 mod client;
 mod command_line;
@@ -13,6 +14,7 @@ mod cursors;
 mod enqueue;
 mod examples;
 mod http;
+mod http_hardened;
 mod lua;
 mod manager;
 mod new;

@@ -31,6 +31,7 @@
 mod choice;
 mod error;
 mod open_queue;
+mod target;
 pub(crate) mod url;
 
 use std::path::Path;

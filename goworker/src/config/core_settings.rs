@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 
+use crate::listener::Address;
 use crate::provider::{Bound, Keep};
 use crate::rate::Rate;
 use crate::registry::Role;
 use crate::retry::{Backoff, RetryPolicy};
-use crate::settings::{Field, Reader};
+use crate::settings::{Field, Reader, Secret};
 use crate::units::Dur;
 
 /// The common settings of a role, as `describe` shows them.
@@ -90,6 +91,15 @@ pub fn top_level() -> Vec<Field> {
         )
         .or("3")
         .within("1..=1000000"),
+        Field::new::<Option<AdminBlock>>(
+            "admin",
+            "Admin",
+            "Where a run tells of itself over HTTP; with `--until-idle` it does not.\n\
+             There are `/metrics` for Prometheus, `/manager/stats` as in GoWorker, `/livez`, `/readyz` and `/healthz/consuming`.\n\
+             An address that other machines can reach needs a `token` beside it.",
+        )
+        .or("None")
+        .example("(listen: \"127.0.0.1:9090\")"),
     ]
 }
 
@@ -99,7 +109,7 @@ pub(super) fn home(name: &str) -> Option<&'static str> {
         "retries" | "backoff" => "`retry: (retries: 5, backoff: ..)`",
         "grace" => "`shutdown: (grace: \"30s\")`",
         "age" | "count" => "`keep: (done: (age: \"1h\", count: 1000), dead: (..))`",
-        "failure_handlers" | "shutdown" | "providers" | "workers" => "the top level of the file",
+        "failure_handlers" | "shutdown" | "admin" | "providers" | "workers" => "the top level of the file",
         "retry" | "poison" => "workers, or to the top level of the file",
         "concurrency" | "timeout" => "workers",
         "keep" => "queues",
@@ -145,6 +155,17 @@ enum HandlerEntry {
 struct ShutdownBlock {
     /// How long running jobs may go on.
     grace: Option<Dur>,
+}
+
+/// For the schema only: what `admin` may hold.
+#[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "a description, never a value")]
+struct AdminBlock {
+    /// The address to listen on.
+    listen: Address,
+    /// What clients have to send as `Authorization: Bearer TOKEN`.
+    token: Option<Secret>,
 }
 
 /// For the schema only: what `keep` may hold.

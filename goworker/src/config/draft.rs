@@ -4,20 +4,21 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use schemars::{Schema, SchemaGenerator};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use crate::job::JobTemplate;
+use crate::listener::{Address, is_address};
 use crate::plugin::{AnyProvider, Plugin};
 use crate::registry::{Registry, Role};
 use crate::retry::RetryPolicy;
 use crate::schedule::Schedule;
-use crate::settings::{Notes, Reader, SourceText, Span, names_queue, suggest};
+use crate::settings::{Notes, Reader, Secret, SourceText, Span, names_queue, suggest};
 use crate::units::Dur;
 
 use super::core_settings::{ProviderSettings, WorkerSettings, common_settings, home, read_poison, read_retry};
 use super::outline::{Entries, Entry, Section};
 use super::queues::stores_nothing;
-use super::{Config, ProviderEntry, QueueConfig, QueueEntry, Source, WorkerEntry, handlers};
+use super::{AdminSettings, Config, ProviderEntry, QueueConfig, QueueEntry, Source, WorkerEntry, handlers};
 
 /// A config while it is read.
 pub(super) struct Draft<'a> {
@@ -27,7 +28,7 @@ pub(super) struct Draft<'a> {
 }
 
 /// All fields of a config.
-const TOP_LEVEL: [&str; 6] = ["providers", "workers", "retry", "failure_handlers", "shutdown", "poison"];
+const TOP_LEVEL: [&str; 7] = ["providers", "workers", "retry", "failure_handlers", "shutdown", "poison", "admin"];
 
 /// What an entry is checked against: the other providers.
 struct Around<'a, 'r> {
@@ -57,6 +58,8 @@ impl<'a> Draft<'a> {
         let grace = shutdown.given::<Dur>("grace").map_or(Duration::from_secs(30), Dur::get);
         shutdown.finish(&["grace"], home);
 
+        let admin = read_admin(&mut top);
+
         let providers = Entries::read(self.source, &mut top, Section::Providers, self.registry);
         let workers = Entries::read(self.source, &mut top, Section::Workers, self.registry);
         let failure_handlers = handlers::read_handlers(self.source, &mut top, &workers.names);
@@ -74,6 +77,7 @@ impl<'a> Draft<'a> {
             failure_handlers,
             grace,
             poison,
+            admin,
         }
     }
 
@@ -134,6 +138,10 @@ impl<'a> Draft<'a> {
             && let Some(into) = queue.spills_into()
         {
             around.check_spill(&reader, entry, into);
+        }
+        if plugin.is_some() {
+            let fields = (entry.registration.fields)();
+            fields.iter().filter(|field| is_address(field.schema)).for_each(|field| check_address(&mut reader, field.name));
         }
         if let (Some(Plugin::Provider(provider)), Some(around)) = (&plugin, around) {
             check_schedule(&reader, provider);
@@ -274,6 +282,33 @@ fn check_sections(top: &Reader<'_>, providers: &Entries<'_>, workers: &Entries<'
     if workers.is_left_empty() {
         let help = "add `workers: { \"lua\": lua() }`, say".to_owned();
         top.warning("workers", top.name_span_of("workers"), "there are no workers, so no job can run".to_owned(), Some(help));
+    }
+}
+
+/// The `admin` block, if it is given.
+fn read_admin(top: &mut Reader<'_>) -> Option<AdminSettings> {
+    if !top.has("admin") {
+        return None;
+    }
+    let mut block = top.block("admin");
+    let listen = block.required::<Address>("listen");
+    let token = block.optional::<Option<Secret>>("token", || None).flatten();
+    if listen.is_some() {
+        check_address(&mut block, "listen");
+    }
+    // A name that is misspelt may be that of the token.
+    block.hide_untaken([<Secret as JsonSchema>::json_schema as fn(&mut SchemaGenerator) -> Schema]);
+    block.finish(&["listen", "token"], home);
+    Some(AdminSettings { listen: listen?, token })
+}
+
+/// An address that other machines can reach needs a token beside it.
+fn check_address(reader: &mut Reader<'_>, setting: &str) {
+    let Some(address) = reader.given::<Option<Address>>(setting).flatten() else { return };
+    if address.is_open() && reader.given::<Option<Secret>>("token").flatten().is_none() {
+        let message = format!("other machines can reach {address}, and nothing is asked of them");
+        let help = format!("add `token: secret(env(\"TOKEN\"))`, or listen on \"127.0.0.1:{}\"", address.0.port());
+        reader.error(setting, reader.value_span(setting), message, Some(help));
     }
 }
 

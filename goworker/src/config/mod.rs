@@ -15,13 +15,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::listener::Address;
 use crate::outcome::FailureHandler;
 use crate::plugin::{AnyProvider, AnyQueue, AnyWorker};
 use crate::provider::Keep;
 use crate::rate::Rate;
 use crate::registry::Registry;
 use crate::retry::RetryPolicy;
-use crate::settings::{Notes, Readable, Report, SourceText, Variables, extensions, process_variables};
+use crate::settings::{Notes, Readable, Report, Secret, SourceText, Variables, extensions, process_variables};
 
 use draft::Draft;
 
@@ -46,6 +47,17 @@ pub struct Config {
     pub grace: Duration,
     /// A job on which this many processes have died is not run again, if it has no worker that says otherwise.
     pub poison: u32,
+    /// Where a run tells of itself.
+    pub admin: Option<AdminSettings>,
+}
+
+/// Where a run tells of itself over HTTP.
+#[derive(Debug, Clone)]
+pub struct AdminSettings {
+    /// The address to listen on.
+    pub listen: Address,
+    /// What clients have to send; needed for an address that others can reach.
+    pub token: Option<Secret>,
 }
 
 /// One entry of `providers`.

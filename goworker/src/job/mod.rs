@@ -11,6 +11,7 @@
 mod builder;
 mod id;
 mod template;
+mod text;
 mod unique;
 mod wire;
 
@@ -29,6 +30,7 @@ use wire::Wire;
 pub use builder::JobBuilder;
 pub use id::{Ids, JobId};
 pub use template::JobTemplate;
+pub use text::{Layout, ParsedText};
 pub use unique::{Unique, UniqueMode};
 
 /// What to do. The order of the fields is the order on the wire.

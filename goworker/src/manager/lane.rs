@@ -29,8 +29,14 @@ pub(super) struct Lane {
     pub(super) starts: Option<Starts>,
     /// A timer for the time when more may start is set.
     pub(super) opening: bool,
-    /// Fetches that failed in a row.
+    /// Calls that failed in a row.
     pub(super) outages: u32,
+    /// Since when they do.
+    pub(super) away_since: Option<Instant>,
+    /// For how long its rate may let nothing start.
+    pub(super) rest: Duration,
+    /// Types of which jobs were ready whenever its queue was looked at, and since when.
+    pub(super) waiting: BTreeMap<Arc<str>, Instant>,
     leases: BTreeMap<Token, Held>,
     /// A renewal is under way, or a timer for the next is set.
     pub(super) renewing: bool,
@@ -81,6 +87,9 @@ impl Lane {
             starts: None,
             opening: false,
             outages: 0,
+            away_since: None,
+            rest: Duration::ZERO,
+            waiting: BTreeMap::new(),
             leases: BTreeMap::new(),
             renewing: false,
             outbox: Vec::new(),
@@ -89,6 +98,12 @@ impl Lane {
             parked: VecDeque::new(),
             resting: 0,
         }
+    }
+
+    /// Notes that a call was answered.
+    pub(super) fn is_back(&mut self) {
+        self.outages = 0;
+        self.away_since = None;
     }
 
     /// Notes the lease over `open` deliveries; `asked` is when the fetch was called, which is when the lease began.

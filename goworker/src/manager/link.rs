@@ -11,7 +11,7 @@ use crate::clock::{Clock, Random};
 use crate::job::Job;
 use crate::outcome::{Cause, Failure, Settlement};
 use crate::plugin::{DynProvider, QueueHandle};
-use crate::provider::{Batch, Cursor, Delivery, Demand, ProviderError, Settled};
+use crate::provider::{Batch, Cursor, Delivery, Demand, ProviderError, Settled, Target};
 use crate::queue::{Enqueued, MAX_BULK};
 use crate::rate::Starts;
 
@@ -27,6 +27,8 @@ pub(super) struct Link {
     pub(super) told: Option<Option<String>>,
     /// How often in a row it was refused nevertheless.
     pub(super) refused: u32,
+    /// The same queue, as the source has it.
+    pub(super) target: Target,
     /// What has been taken in lately, if that is limited.
     pub(super) starts: Option<Starts>,
     pub(super) clock: Clock,
@@ -51,6 +53,15 @@ pub(super) struct Carrier {
     pub(super) name: String,
     pub(super) is_spill: bool,
     pub(super) state: watch::Receiver<LinkState>,
+    /// What its source puts in by itself.
+    pub(super) target: Option<Target>,
+}
+
+impl Carrier {
+    /// Jobs that have gone into the queue.
+    pub(super) fn linked(&self) -> u64 {
+        self.state.borrow().linked + self.target.as_ref().map_or(0, Target::taken_in)
+    }
 }
 
 impl Link {

@@ -14,9 +14,12 @@
 //! The engine runs on the *control* runtime, job code on the *work* runtime: a job that blocks its thread delays
 //! neither a renewal nor a shutdown.
 
+mod admin;
 mod engine;
+mod health;
 mod lane;
 mod link;
+mod numbers;
 mod report;
 mod spill;
 mod stats;
@@ -31,19 +34,22 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{OnceCell, watch};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::client::{Client, ClientError, OpenQueue};
 use crate::clock::{Clock, Random};
-use crate::config::{Config, ProviderEntry, Source, WorkerEntry};
+use crate::config::{AdminSettings, Config, ProviderEntry, Source, WorkerEntry};
 use crate::job::{Ids, Job, JobId};
+use crate::listener::Listener;
 use crate::plugin::{DynProvider, ProviderHandle, QueueHandle, WorkerHandle};
-use crate::provider::{ProviderError, Setup};
+use crate::provider::{ProviderError, Setup, Target};
 use crate::rate::{Rate, Starts};
 use crate::worker::Services;
 
 use engine::{Engine, Pool, Rulebook};
 use lane::Lane;
 use link::{Carrier, Link, LinkState};
+use numbers::Asker;
 use spill::Spill;
 
 pub use stats::{Stats, Summary, Tally, Waiting};
@@ -95,6 +101,8 @@ pub struct Manager {
     links: Vec<Link>,
     spills: Vec<Spill>,
     rulebook: Rulebook,
+    /// The port that tells of the run, if there is one.
+    admin: Option<Listener>,
 }
 
 /// What a lane is made of.
@@ -105,6 +113,8 @@ struct LaneParts {
     queue: Option<QueueHandle>,
     /// How many jobs may start, if that is not the provider's business.
     rate: Option<Rate>,
+    /// For how long its rate may let nothing start.
+    rest: Duration,
 }
 
 impl Manager {
@@ -127,12 +137,16 @@ impl Manager {
                 poison: config.poison,
                 grace: config.grace,
                 until_idle: options.until_idle,
+                stopping: CancellationToken::new(),
                 clock: options.clock,
                 random: options.random,
                 work: options.work,
             },
+            admin: None,
         };
-        match manager.start_all(&config.base, config.providers, config.workers).await {
+        // A run that ends by itself may go beside one that does not, with the same configuration.
+        let admin = config.admin.filter(|_| !options.until_idle);
+        match manager.start_all(&config.base, config.providers, config.workers, admin).await {
             Ok(()) => Ok(manager),
             Err(error) => {
                 manager.close().await;
@@ -161,25 +175,28 @@ impl Manager {
             let handlers_to = if parts.queue.is_some() { None } else { only_queue.clone() };
             let mut lane = Lane::new(&parts.name, parts.provider.0, parts.queue, handlers_to);
             lane.starts = parts.rate.map(Starts::new);
+            lane.rest = parts.rest;
             lane
         });
         let (mut links, mut spills) = (JoinSet::new(), JoinSet::new());
         let mut carriers = Vec::new();
-        let mut carrier = |name: &str, is_spill| {
+        let mut carrier = |name: &str, target: Option<Target>| {
             let (sender, state) = watch::channel(LinkState::default());
-            carriers.push(Carrier { name: name.to_owned(), is_spill, state });
+            carriers.push(Carrier { name: name.to_owned(), is_spill: target.is_none(), state, target });
             sender
         };
         for link in std::mem::take(&mut self.links) {
-            let sender = carrier(&link.name, false);
+            let sender = carrier(&link.name, Some(link.target.clone()));
             links.spawn(link.run(stop.watch(), sender));
         }
         for spill in std::mem::take(&mut self.spills) {
-            let sender = carrier(&spill.name, true);
+            let sender = carrier(&spill.name, None);
             spills.spawn(spill.run(stop.watch(), sender));
         }
         let rulebook = self.rulebook.clone();
-        let engine = Engine::new(rulebook, lanes.collect(), std::mem::take(&mut self.pools), carriers);
+        let (asker, asked) = Asker::new();
+        let admin = self.admin.take().map(|listener| admin::serve(listener, asker));
+        let engine = Engine::new(rulebook, lanes.collect(), std::mem::take(&mut self.pools), carriers, asked);
         let summary = engine.run(stop.watch()).await;
         // Links and spills hear of the end from the same switch as the engine; a run that ended by itself has to tell them.
         let was_asked = stop.is_requested();
@@ -193,10 +210,19 @@ impl Manager {
         }
         while links.join_next().await.is_some() {}
         self.close().await;
+        if let Some(admin) = admin {
+            admin.close().await;
+        }
         summary
     }
 
-    async fn start_all(&mut self, base: &Path, providers: Vec<ProviderEntry>, workers: Vec<WorkerEntry>) -> Result<(), StartError> {
+    async fn start_all(
+        &mut self,
+        base: &Path,
+        providers: Vec<ProviderEntry>,
+        workers: Vec<WorkerEntry>,
+        admin: Option<AdminSettings>,
+    ) -> Result<(), StartError> {
         // A link needs its queue, so the queues come first.
         let (queues, sources): (Vec<_>, Vec<_>) = providers.into_iter().partition(|entry| matches!(entry.source, Source::Queue(_)));
         for entry in queues.into_iter().chain(sources) {
@@ -204,6 +230,11 @@ impl Manager {
         }
         for entry in workers {
             self.start_worker(base, entry).await?;
+        }
+        // Once it is bound, all else is.
+        if let Some(settings) = admin {
+            let failed = |error| StartError { role: "listener", name: "admin".to_owned(), kind: "http", error };
+            self.admin = Some(admin::bind(settings).await.map_err(failed)?);
         }
         self.spills = self.queues.iter().filter_map(|queue| self.spill(queue)).collect();
         Ok(())
@@ -231,28 +262,29 @@ impl Manager {
 
     async fn start_provider(&mut self, base: &Path, entry: ProviderEntry) -> Result<(), StartError> {
         let ProviderEntry { name, kind, source, rate, lease, keep } = entry;
+        let rest = rate.map_or(Duration::ZERO, Rate::window);
         let setup = Setup { rate, lease, keep, ..self.setup(&name, base) };
         let failed = |error| StartError { role: "provider", name: name.clone(), kind, error };
         match source {
             Source::Queue(queue) => {
                 let queue = queue.start(&setup).await.map_err(failed)?;
                 self.providers.push(queue.provider());
-                self.lanes.push(LaneParts { name: name.clone(), provider: queue.provider(), queue: Some(queue.clone()), rate: None });
+                self.lanes.push(LaneParts { name: name.clone(), provider: queue.provider(), queue: Some(queue.clone()), rate: None, rest });
                 self.queues.push(OpenQueue::new(name, kind, queue, setup.ids()));
             }
             Source::Link(provider, into) => {
-                if let Some(source) = self.start_source(&name, provider, &setup).await.map_err(failed)?
-                    && let Some(queue) = self.queues.iter().find(|queue| queue.name() == into)
-                {
-                    let queue = queue.handle().clone();
+                let target = Target::of(self.client().queue(&into).map_err(|error| failed(error.into()))?.clone());
+                let setup = Setup { target: Some(target.clone()), ..setup };
+                if let Some(source) = self.start_source(&name, provider, &setup).await.map_err(failed)? {
+                    let queue = target.queue().handle().clone();
                     let (clock, random) = (self.rulebook.clock.clone(), self.rulebook.random.clone());
                     let starts = rate.map(Starts::new);
-                    self.links.push(Link { name, source, queue, queue_name: into, told: None, refused: 0, starts, clock, random });
+                    self.links.push(Link { name, source, queue, queue_name: into, target, told: None, refused: 0, starts, clock, random });
                 }
             }
             Source::Direct(provider) => {
                 if let Some(source) = self.start_source(&name, provider, &setup).await.map_err(failed)? {
-                    self.lanes.push(LaneParts { name, provider: ProviderHandle(source), queue: None, rate });
+                    self.lanes.push(LaneParts { name, provider: ProviderHandle(source), queue: None, rate, rest });
                 }
             }
         }
@@ -304,7 +336,8 @@ impl Manager {
     }
 
     fn setup(&self, name: &str, base: &Path) -> Setup {
-        Setup { clock: self.rulebook.clock.clone(), random: self.rulebook.random.clone(), ..Setup::new(name, base) }
+        let Rulebook { clock, random, stopping, .. } = &self.rulebook;
+        Setup { clock: clock.clone(), random: random.clone(), stopping: stopping.clone(), ..Setup::new(name, base) }
     }
 
     async fn close(&self) {

@@ -8,6 +8,9 @@ use serde::Serialize;
 use crate::outcome::Settlement;
 use crate::units::Dur;
 
+/// What types are called that no worker of the configuration runs: there may be any number of them.
+pub(super) const UNKNOWN: &str = "(unknown)";
+
 /// What became of the deliveries of one provider and one type.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {

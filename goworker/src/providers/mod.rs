@@ -2,6 +2,7 @@
 
 mod cron;
 mod folder;
+mod http;
 mod memory;
 mod redis;
 mod sqlite;

@@ -6,6 +6,7 @@
 //!     └──── retry ─────┴── lease lost ───┘
 //! ```
 
+mod record_json;
 mod stats;
 
 use std::fmt;

@@ -49,6 +49,8 @@ fn word(source: &SourceText<'_>, raw: &str) -> Option<Value> {
         (name, "") => Some(name.into()),
         (name, rest) if rest.starts_with('(') => {
             let content = match value(source, rest)? {
+                // What the environment holds is not known here, so what counts without it does.
+                Value::Array(mut values) if name == "env" && values.len() == 2 => return values.pop(),
                 Value::Array(mut values) if values.len() == 1 => values.pop()?,
                 other => other,
             };
@@ -72,6 +74,7 @@ mod tests {
         assert_eq!([json("fixed(\"1s\")"), json("remove"), json("Some(3)")], [r#"{"fixed":"1s"}"#, "\"remove\"", "3"]);
         assert_eq!([json("memory()"), json("( /* nothing */ )")], [r#"{"memory":{}}"#, "{}"]);
         assert_eq!([json("{ \"a\": (1, \"b\") }"), json("{}"), json("[]")], [r#"{"a":[1,"b"]}"#, "{}", "[]"]);
+        assert_eq!(json("(a: env(\"X\", \"b\"))"), r#"{"a":"b"}"#);
         assert_eq!(["that of the config", "", "("].map(to_json), [const { None }; 3]);
     }
 }

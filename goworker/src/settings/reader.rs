@@ -183,6 +183,11 @@ impl<'a> Reader<'a> {
         Reader::new(self.source, Rc::clone(&self.notes), self.path_to(name), head, raw)
     }
 
+    /// Whether there is a field of that name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.field(name).is_some()
+    }
+
     /// The raw text of a field.
     pub(crate) fn take(&mut self, name: &str) -> Option<&'a str> {
         let field = self.fields.iter_mut().find(|field| field.part.name == name)?;

@@ -1,14 +1,7 @@
-//! A job as `jobs` shows it: where it was found, and its form in JSON.
-
-use serde::Serialize;
-use serde_json::value::RawValue;
+//! A job as `jobs` shows it, and where it was found.
 
 use crate::cli::terminal;
 use crate::clock::Timestamp;
-use crate::job::{Job, JobId};
-use crate::outcome::Attempt;
-use crate::process::Death;
-use crate::progress::Progress;
 use crate::queue::{JobRecord, State};
 
 /// A job and the queue that it was found in.
@@ -38,79 +31,14 @@ impl Found {
     }
 }
 
-/// One line of a list. Absent values are `null`, so that every job has the same fields.
-#[derive(Serialize)]
-struct Line<'a> {
-    id: &'a str,
-    #[serde(rename = "type")]
-    job_type: &'a str,
-    name: &'a str,
-    state: State,
-    queue: &'a str,
-    attempt: u32,
-    crashes: u32,
-    params: &'a crate::job::Params,
-    output: Option<&'a RawValue>,
-    error: Option<&'a str>,
-    enqueued_at: Timestamp,
-    due_at: Option<Timestamp>,
-    follows: Option<&'a str>,
-    leased_until: Option<Timestamp>,
-    progress: Option<&'a Progress>,
-    ended_at: Option<Timestamp>,
-}
-
-/// Everything about a job.
-#[derive(Serialize)]
-struct Whole<'a> {
-    #[serde(flatten)]
-    line: Line<'a>,
-    exit_code: Option<i32>,
-    attempts: &'a [Attempt],
-    deaths: &'a [Death],
-    job: &'a Job,
-}
-
-impl<'a> From<&'a Found> for Line<'a> {
-    fn from(Found { queue, record }: &'a Found) -> Self {
-        Line {
-            id: record.job.id.as_str(),
-            job_type: &record.job.job_type,
-            name: &record.job.name,
-            state: record.state,
-            queue,
-            attempt: record.attempt,
-            crashes: record.crashes,
-            params: &record.job.params,
-            // An output is JSON by construction; embedded as it is, its numbers stay exact.
-            output: record.output.json().and_then(|json| serde_json::from_str(json).ok()),
-            error: record.failure.as_ref().map(|failure| failure.message.as_str()),
-            enqueued_at: record.enqueued_at,
-            due_at: record.due_at,
-            follows: record.follows.as_ref().map(JobId::as_str),
-            leased_until: record.leased_until,
-            progress: record.progress.as_ref(),
-            ended_at: record.ended_at,
-        }
-    }
-}
-
 /// `{"jobs": [...]}`, each job on a line of its own.
 pub(super) fn list_json(found: &[Found]) -> String {
-    jobs_json(found.iter().map(|found| terminal::json_line(&Line::from(found))))
+    jobs_json(found.iter().map(|Found { queue, record }| terminal::json_line(&record.line(queue))))
 }
 
 /// The same with everything about each job.
 pub(super) fn whole_json(found: &[Found]) -> String {
-    jobs_json(found.iter().map(|found| {
-        terminal::json_line(&Whole {
-            line: Line::from(found),
-            exit_code: found.record.failure.as_ref().and_then(|failure| failure.exit_code),
-            attempts: &found.record.attempts,
-            deaths: &found.record.deaths,
-            job: &found.record.job,
-        })
-    }))
+    jobs_json(found.iter().map(|Found { queue, record }| record.to_json(queue)))
 }
 
 fn jobs_json(jobs: impl Iterator<Item = String>) -> String {
@@ -123,9 +51,10 @@ pub(super) mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::job::Ids;
-    use crate::outcome::{Cause, Failure, Output};
-    use crate::process::Process;
+    use crate::job::{Ids, Job};
+    use crate::outcome::{Attempt, Cause, Failure, Output};
+    use crate::process::{Death, Process};
+    use crate::progress::Progress;
     use crate::units::Dur;
 
     /// A moment of 24 November 2026, at `time`.

@@ -118,7 +118,7 @@ impl Engine {
         self.lanes[lane].asked -= 1;
         match result {
             Ok(batch) => {
-                self.lanes[lane].outages = 0;
+                self.lanes[lane].is_back();
                 self.lanes[lane].plenty = filled(&demand, &batch.deliveries);
                 if !batch.deliveries.is_empty() {
                     self.accept(lane, asked, batch);

@@ -9,7 +9,7 @@ use crate::units::Dur;
 use super::super::lane::Fetching;
 use super::super::link::Carrier;
 use super::super::report;
-use super::super::stats::{Stats, Summary, Waiting};
+use super::super::stats::{Stats, Summary, UNKNOWN, Waiting};
 use super::super::stop::Phase;
 use super::crew::RunId;
 use super::jobs::Why;
@@ -60,6 +60,7 @@ impl Engine {
         }
         if self.phase == Phase::Running {
             self.phase = Phase::Draining;
+            self.rulebook.stopping.cancel();
             report::draining(self.running.len(), self.rulebook.grace);
             self.take_no_more();
             self.set_timer(self.rulebook.grace, Timer::Grace);
@@ -134,7 +135,7 @@ impl Engine {
 
     /// How many jobs have gone into queues by other ways than an enqueue.
     fn carried(&self) -> u64 {
-        self.carriers.iter().map(|carrier| carrier.state.borrow().linked).sum()
+        self.carriers.iter().map(Carrier::linked).sum()
     }
 
     /// Asks each queue what it holds, in a round of the idle check or apart from it; answers how many were asked.
@@ -170,6 +171,7 @@ impl Engine {
         if before.unwrap_or(&Paused::default()) != &stats.paused {
             report::paused(&self.lanes[lane].name, &stats.paused);
         }
+        self.note_waiting(lane, &stats);
         self.census[lane] = Some(stats);
         self.idle_answer(round, idle);
     }
@@ -237,18 +239,18 @@ impl Engine {
         waiting
     }
 
-    fn stats(&self) -> Stats {
+    pub(super) fn stats(&self) -> Stats {
         let mut stats = Stats { stuck: self.stuck, ..Stats::default() };
-        let types = self.pools.iter().map(|pool| pool.job_type.as_ref()).chain(["(unknown)"]);
+        let types = self.pools.iter().map(|pool| pool.job_type.as_ref()).chain([UNKNOWN]);
         let keys = self.lanes.iter().flat_map(|lane| types.clone().map(move |job_type| (lane.name.as_ref(), job_type)));
         for ((provider, job_type), tally) in keys.zip(&self.tallies) {
             if *tally != super::Tally::default() {
                 stats.by_provider.entry(provider.to_owned()).or_default().insert(job_type.to_owned(), *tally);
             }
         }
-        for Carrier { name, is_spill, state } in &self.carriers {
-            let counts = if *is_spill { &mut stats.spilled } else { &mut stats.linked };
-            counts.insert(name.clone(), state.borrow().linked);
+        for carrier in &self.carriers {
+            let counts = if carrier.is_spill { &mut stats.spilled } else { &mut stats.linked };
+            counts.insert(carrier.name.clone(), carrier.linked());
         }
         stats
     }

@@ -70,6 +70,7 @@ impl Engine {
         });
         let timer = deadline.map(|deadline| self.set_timer_at(deadline, Timer::Deadline(id)));
         self.tally_of(lane, index).started += 1;
+        self.last_started[index] = started;
         let running = Running { lane, pool: index, token, delivery, context, started, hold, timer, stopping: None, stuck: false };
         self.running.insert(id, running);
     }
@@ -99,6 +100,8 @@ impl Engine {
         let Running { lane, pool, token, delivery, context, stopping, .. } = running;
         let tally = self.tally_of(*lane, *pool);
         tally.busy(duration);
+        self.histograms[*pool].note(duration);
+        let tally = self.tally_of(*lane, *pool);
         if *stopping == Some(Why::LeaseLost) {
             tally.stale += 1;
             return report::stale(&delivery.job);

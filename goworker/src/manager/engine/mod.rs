@@ -9,6 +9,7 @@ mod crew;
 mod end;
 mod jobs;
 mod leases;
+mod numbers;
 mod progress;
 mod settle;
 
@@ -22,6 +23,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::task::{self, AbortHandle, JoinError, JoinSet};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Random};
 use crate::outcome::FailureHandler;
@@ -37,6 +39,7 @@ use self::crew::{Crew, RunId, panic_text};
 use self::jobs::Running;
 use super::lane::{Fetching, Lane, reconnect_delay};
 use super::link::Carrier;
+use super::numbers::{Asked, Histogram};
 use super::stats::{Summary, Tally};
 use super::stop::Phase;
 
@@ -65,6 +68,8 @@ pub(super) struct Rulebook {
     pub(super) poison: u32,
     pub(super) grace: Duration,
     pub(super) until_idle: bool,
+    /// Cancelled when nothing more is fetched.
+    pub(super) stopping: CancellationToken,
     pub(super) clock: Clock,
     pub(super) random: Random,
     /// Where job code runs.
@@ -150,15 +155,22 @@ pub(super) struct Engine {
 
     /// By lane, then by pool; the last of each lane is for types that nobody runs.
     tallies: Vec<Tally>,
+    /// By pool.
+    histograms: Vec<Histogram>,
+    last_started: Vec<Instant>,
+    /// Who wants to know the numbers.
+    asked: Asked,
     stuck: u64,
     began: Instant,
 }
 
 impl Engine {
-    pub(super) fn new(rulebook: Rulebook, lanes: Vec<Lane>, pools: Vec<Pool>, carriers: Vec<Carrier>) -> Self {
+    pub(super) fn new(rulebook: Rulebook, lanes: Vec<Lane>, pools: Vec<Pool>, carriers: Vec<Carrier>, asked: Asked) -> Self {
         let by_type = pools.iter().enumerate().map(|(index, pool)| (Arc::clone(&pool.job_type), index)).collect();
         let tallies = vec![Tally::default(); lanes.len() * (pools.len() + 1)];
         let census = vec![None; lanes.len()];
+        let (histograms, began) = (vec![Histogram::default(); pools.len()], Instant::now());
+        let last_started = vec![began; pools.len()];
         let info = Arc::new(beat::info(&pools));
         let crew = Crew::new(rulebook.work.clone());
         Engine {
@@ -183,8 +195,11 @@ impl Engine {
             idle: end::IdleCheck::default(),
             reported: Vec::new(),
             tallies,
+            histograms,
+            last_started,
+            asked,
             stuck: 0,
-            began: Instant::now(),
+            began,
         }
     }
 
@@ -210,6 +225,7 @@ impl Engine {
                 Some(answer) = self.calls.join_next_with_id() => self.answered(answer),
                 () = tokio::time::sleep_until(next) => {}
                 () = any_change(&mut self.carriers), if self.phase == Phase::Running => {}
+                Some(answer) = self.asked.recv() => self.tell_numbers(answer),
                 () = self.progressed.notified(), if self.telling == progress::Telling::Nothing => self.progressed(),
             }
         }
@@ -278,6 +294,7 @@ impl Engine {
     fn outage(&mut self, lane: usize, what: &str, error: &ProviderError, again: Timer) {
         let state = &mut self.lanes[lane];
         state.outages = state.outages.saturating_add(1);
+        state.away_since.get_or_insert_with(Instant::now);
         let delay = reconnect_delay(state.outages, self.rulebook.random.fraction());
         tracing::error!(target: "goworker::manager", provider = %state.name, "cannot {what}, again in {}: {error}", Dur::millis(delay.as_millis() as u64));
         if matches!(error, ProviderError::Failed(_)) && state.queue.is_some() {

@@ -46,7 +46,7 @@ impl Engine {
         self.lanes[lane].settling -= 1;
         match result {
             Ok(refused) => {
-                self.lanes[lane].outages = 0;
+                self.lanes[lane].is_back();
                 refused.iter().filter_map(|index| settled.get(*index)).for_each(|late| self.refused(lane, late));
                 settled.iter().for_each(|settled| self.lanes[lane].close(settled.token));
             }

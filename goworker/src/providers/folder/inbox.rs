@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
-use goworker::{Attempt, Batch, Clock, Failure, Ids, Job, Settled, Settlement, Timestamp};
+use goworker::{Attempt, Batch, Clock, Failure, Ids, Job, Layout, Settled, Settlement, Timestamp};
 use serde::Serialize;
 use tokio::time::Instant;
 
 use super::directory::{Directory, Entry, OpenFile, Stamp, with_suffix};
-use super::job_file::{self, Content, Format};
+use super::job_file::{self, Content};
 use super::ledger::{Ledger, Plan, Seen};
 use super::quiet::Quiet;
 
@@ -117,7 +117,7 @@ impl Inbox {
 
     fn list(&self, scan: &mut Scan) -> anyhow::Result<()> {
         let directory = self.directory(scan)?;
-        let names = directory.names(|name| Format::of(name).is_some());
+        let names = directory.names(|name| job_file::layout(name).is_some());
         let names = names.with_context(|| format!("cannot list {}", self.rules.path.display()))?;
         let there: HashSet<&OsStr> = names.iter().map(OsString::as_os_str).collect();
         scan.quiet.keep_only(|name| there.contains(name));
@@ -179,16 +179,16 @@ impl Inbox {
                 directory.sync()?;
             }
             Ok(content) => lock(&self.ledger).take_in(seen, content.jobs),
-            Err(fault) => self.put_aside(directory, &seen, &fault.to_string())?,
+            Err(fault) => self.put_aside(directory, &seen, &fault)?,
         }
         Ok(None)
     }
 
-    fn parse(&self, name: &OsStr, stamp: &Stamp, text: &[u8]) -> Result<Content, job_file::Fault> {
-        // Every name that is looked at has a format.
-        let format = Format::of(name).unwrap_or(Format::Json);
+    fn parse(&self, name: &OsStr, stamp: &Stamp, text: &[u8]) -> Result<Content, String> {
+        // Every name that is looked at has one.
+        let layout = job_file::layout(name).unwrap_or(Layout::Json);
         let origin = job_file::origin(&self.rules.name, name, stamp.inode, stamp.changed);
-        let content = job_file::parse(text, format, &origin, &self.ids)?;
+        let content = job_file::parse(text, layout, &origin, &self.ids)?;
         if !content.unknown.is_empty() {
             let fields = content.unknown.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
             tracing::warn!(provider = self.rules.name, file = %name.display(), "fields that no job has were kept in `meta`: {fields}");
