@@ -55,6 +55,24 @@ fn the_status_decides() {
 }
 
 #[test]
+fn what_a_server_says_of_a_refusal_is_told_in_one_short_line() {
+    let server = HttpServer::start(|request| match &*request.line {
+        "GET /page" => answer("404 Not Found", &["Content-Type: text/html; charset=utf-8"], "<html>not found</html>"),
+        "GET /bytes" => answer("404 Not Found", &[], b"\xff\xfe"),
+        "GET /long" => answer("404 Not Found", &[], "ü".repeat(5_000)),
+        _ => answer("404 Not Found", &["Content-Type: application/json"], "{\n  \"error\": \"no\u{1b}[31m such order\"\n}\n"),
+    });
+    let mut pipeline = pipeline(&server, "");
+    let mut told = |path: &str| {
+        let record = run(&mut pipeline, json!({ "url": server.url(path) }));
+        reason(&record).rsplit_once("Not Found").unwrap().1.to_owned()
+    };
+    assert_eq!([told("/page"), told("/bytes")], ["", ""]);
+    assert_eq!(told("/long"), format!(": {}…", "ü".repeat(300)));
+    assert_eq!(told("/json"), r#": { "error": "no [31m such order" }"#);
+}
+
+#[test]
 fn a_job_says_which_statuses_it_expects() {
     let server = by_status();
     let mut pipeline = pipeline(&server, "");

@@ -60,8 +60,12 @@ impl Answer {
     }
 }
 
-/// What a server says of a request that it has refused: the beginning of its body in one line, if that is text.
+/// What a server says of a request that it has refused: the beginning of its body in one line, if that is text. A page for browsers says no
+/// more than the status, at length.
 pub(super) async fn reason(mut response: Response) -> Option<String> {
+    if essence(response.headers()).contains("html") {
+        return None;
+    }
     let mut body = Body { bytes: Vec::new(), is_cut: false };
     // What has come until then is told; that more is missing is nobody's loss.
     let _ = timeout(REASON_TIME, body.fill(&mut response, REASON)).await;
@@ -107,9 +111,14 @@ fn json_of(text: &str, is_json: bool) -> Box<RawValue> {
 }
 
 fn says_json(headers: &HeaderMap) -> bool {
-    let essence = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).and_then(|value| value.split(';').next());
-    let essence = essence.unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = essence(headers);
     essence.ends_with("/json") || essence.ends_with("+json")
+}
+
+/// The `content-type` without its parameters.
+fn essence(headers: &HeaderMap) -> String {
+    let essence = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).and_then(|value| value.split(';').next());
+    essence.unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 fn chosen(headers: &HeaderMap, kept: &[HeaderName]) -> BTreeMap<String, String> {
