@@ -26,7 +26,7 @@ fn trials() -> BTreeMap<&'static str, Trial> {
     BTreeMap::from([
         ("quickstart", Trial { jobs: samples, lasts: None, stand_ins: &["attic"] }),
         ("schedules", Trial { jobs: &[], lasts: Some(DAYS), stand_ins: &[] }),
-        // What its requests bring about, `http::examples` tells.
+        // What its requests bring about, `http_worker::examples` tells.
         ("webhooks", Trial { jobs: &["calls/1-orders.jsonl"], lasts: None, stand_ins: &["http", "pager"] }),
     ])
 }
