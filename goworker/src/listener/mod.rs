@@ -1,7 +1,7 @@
 //! A port that is listened on, for HTTP: the one door through which anything comes in from outside.
 //!
 //! It is a loopback address, or a token is asked for. A request reaches its handler when it has arrived in full, so slow clients, huge
-//! bodies and half-sent requests cost a place among the [connections](mod@connections) at most, and that for a short time.
+//! bodies and half-sent requests cost a place among the connections at most, and that for a short time.
 
 mod address;
 mod connections;
