@@ -9,9 +9,10 @@ use std::time::Duration;
 
 /// How long a server may take until it is ready.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Starts the server, tells its process number, lets go of its output, and waits for the end of its own input, which is
-/// the end of whoever held the other side. The server is not waited for until then, so its number stays its own.
-const LEASH: &str = r#""$@" </dev/null 2>&1 & server=$!; echo "$server"; exec >/dev/null 2>&1; cat; kill -9 "$server"; wait"#;
+/// Starts the server, which tells its process number before it says anything itself, lets go of its output, and waits for the end
+/// of its own input, which is the end of whoever held the other side. The server is not waited for until then, so its number stays its own.
+const LEASH: &str =
+    r#"sh -c 'echo $$; exec "$@"' server "$@" </dev/null 2>&1 & server=$!; exec >/dev/null 2>&1; cat; kill -9 "$server"; wait"#;
 
 /// A running server, or one that has ended by itself. Killed when dropped.
 #[derive(Debug)]

@@ -18,7 +18,7 @@ use crate::schedule::Schedule;
 /// A source of jobs: hands out deliveries and is told what became of them.
 ///
 /// A struct becomes a provider by `#[provider]` and an `impl` of this trait; the manager does the rest.
-/// One manager calls one provider from one task, but `settle` and `renew` may run while a `fetch` is under way.
+/// One manager calls one provider from one task, but `settle`, `renew` and `ready` may run while a `fetch` is under way.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is marked `#[provider]` but does not implement `Provider`",
     note = "write `impl Provider for {Self} {{ async fn fetch(..) .. async fn settle(..) .. }}` next to it"
@@ -34,14 +34,16 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Takes jobs that are there, up to what `demand` asks for.
     ///
-    /// With nothing there, either answer an empty batch (then [`ready`](Provider::ready) is asked) or wait. The
+    /// With nothing there, either answer an empty batch (then [`ready`](Provider::ready) is asked) or wait. What it asks for has a slot,
+    /// or soon will: short jobs are taken a little ahead, and given back if they do not start within 50 ms. The
     /// manager never drops this future except when it stops for good, so jobs taken in it are not lost on the way.
     ///
     /// # Errors
     /// [`ProviderError::Unavailable`] is tried again, with a growing delay, for ever.
     fn fetch(&self, demand: &Demand) -> impl Future<Output = Result<Batch, ProviderError>> + Send;
 
-    /// Returns when a [`fetch`](Provider::fetch) may bring something. Called after an empty batch.
+    /// Returns when a [`fetch`](Provider::fetch) may bring something of `demand`. Called for what a fetch brought nothing of: for some types,
+    /// if the provider [selects by type](Provider::selects_by_type), while those of which there is something are fetched.
     ///
     /// May be dropped at any time. By default it returns after a second, which makes the provider a poll.
     fn ready(&self, _demand: &Demand) -> impl Future<Output = ()> + Send {

@@ -119,6 +119,37 @@ fn a_dead_letter_that_dies_again_is_told_again() {
 }
 
 #[test]
+fn what_was_taken_ahead_goes_back_when_the_jobs_before_it_take_long() {
+    let mut pipeline = Pipeline::new(r#"(providers: { "jobs": memory() }, workers: { "scripted": scripted(concurrency: 2) })"#);
+    // So many that it is known how short they are.
+    for _ in 0..600 {
+        pipeline.feed(r#"{"type": "scripted", "name": "ok"}"#);
+    }
+    pipeline.run();
+    for n in 1..=5 {
+        pipeline.feed(&format!(r#"{{"id": "long-{n}", "type": "scripted", "name": "sleep", "params": 5000}}"#));
+    }
+    let trace = pipeline.run().to_string();
+    let of_long_ones: Vec<&str> = trace.lines().filter(|line| line.contains("long-")).collect();
+    assert_snapshot!(of_long_ones.join("\n"));
+}
+
+#[test]
+fn a_type_of_which_there_was_nothing_starts_at_once_beside_one_of_which_there_is_plenty() {
+    let mut pipeline = Pipeline::new(
+        r#"(providers: { "jobs": memory() }, workers: { "scripted": scripted(concurrency: 2), "lua": lua(scripts: "../scripts") })"#,
+    );
+    for _ in 0..40 {
+        pipeline.feed(r#"{"type": "scripted", "name": "sleep", "params": 700}"#);
+    }
+    pipeline.run_for(Duration::from_secs(3));
+    pipeline.feed(r#"{"id": "guest", "type": "lua", "name": "greet", "params": {"who": "you"}}"#);
+    let trace = pipeline.run_for(Duration::from_secs(1)).to_string();
+    let of_the_guest: Vec<&str> = trace.lines().filter(|line| line.contains("guest")).collect();
+    assert_snapshot!(of_the_guest.join("\n"));
+}
+
+#[test]
 fn an_hour_takes_no_time() {
     let began = Instant::now();
     let mut pipeline = Pipeline::new(&SHOP.replace("exponential(initial: \"1m\", jitter: 0.5)", "fixed(\"1h\")"));

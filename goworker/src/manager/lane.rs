@@ -18,13 +18,16 @@ pub(super) struct Lane {
     pub(super) queue: Option<QueueHandle>,
     /// Where the handler jobs of its dead jobs go, if it cannot store them itself.
     pub(super) handlers_to: Option<QueueHandle>,
-    pub(super) fetching: Fetching,
     /// Fetches under way, for whose answers slots are reserved.
-    pub(super) asked: usize,
+    pub(super) asked: Vec<Demand>,
     /// Whether one of them was asked in this turn.
     pub(super) just_asked: bool,
+    /// A fetch failed; a timer will allow the next.
+    pub(super) fetches_later: bool,
     /// Types of which the last fetch brought all that was asked for.
     pub(super) plenty: Vec<Arc<str>>,
+    /// What it had nothing of.
+    pub(super) wait: Option<Wait>,
     /// What has started, for a provider that does not count that itself.
     pub(super) starts: Option<Starts>,
     /// A timer for the time when more may start is set.
@@ -46,20 +49,34 @@ pub(super) struct Lane {
     pub(super) settling: usize,
     /// A call failed; a timer will allow the next.
     pub(super) settles_later: bool,
-    /// Deliveries that have no slot yet: a plain source hands out what nobody asked for, and retries come back here.
-    pub(super) parked: VecDeque<(Delivery, Token)>,
+    /// Deliveries that have no slot yet: queues are asked for a few ahead, a plain source hands out what nobody asked for, and its retries
+    /// come back here.
+    pub(super) parked: VecDeque<Parked>,
+    /// A timer for the time when what was taken ahead should have started is set.
+    pub(super) looks_for_late: bool,
     /// Deliveries that wait for their next attempt because the provider cannot schedule it.
     pub(super) resting: usize,
 }
 
-/// Where the asking for jobs stands.
-pub(super) enum Fetching {
-    /// It may be asked.
-    Idle,
-    /// It had nothing for this demand, and will say when that may have changed.
-    Waiting { demand: Demand, call: AbortHandle },
-    /// It failed; a timer will set it to idle.
-    BackingOff,
+/// A call under way that will say when there may be something again of what a provider had nothing of.
+pub(super) struct Wait {
+    pub(super) demand: Demand,
+    pub(super) call: AbortHandle,
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        self.call.abort();
+    }
+}
+
+/// A delivery without a slot.
+pub(super) struct Parked {
+    pub(super) token: Token,
+    pub(super) delivery: Delivery,
+    /// Whose slot it needs.
+    pub(super) pool: usize,
+    pub(super) since: Instant,
 }
 
 struct Held {
@@ -80,10 +97,11 @@ impl Lane {
             provider,
             queue,
             handlers_to,
-            fetching: Fetching::Idle,
-            asked: 0,
+            asked: Vec::new(),
             just_asked: false,
+            fetches_later: false,
             plenty: Vec::new(),
+            wait: None,
             starts: None,
             opening: false,
             outages: 0,
@@ -96,8 +114,32 @@ impl Lane {
             settling: 0,
             settles_later: false,
             parked: VecDeque::new(),
+            looks_for_late: false,
             resting: 0,
         }
+    }
+
+    /// Notes of which types a fetch brought all that was asked for; answers what it brought nothing of.
+    pub(super) fn note_brought(&mut self, demand: Demand, deliveries: &[Delivery]) -> Demand {
+        match demand {
+            Demand::ByType(mut types) => {
+                types.retain(|(job_type, slots)| {
+                    let came = deliveries.iter().filter(|delivery| *delivery.job.job_type == **job_type).count();
+                    self.plenty.retain(|known| known != job_type);
+                    if came >= *slots {
+                        self.plenty.push(Arc::clone(job_type));
+                    }
+                    came == 0
+                });
+                Demand::ByType(types)
+            }
+            Demand::Any(slots) => Demand::Any(if deliveries.is_empty() { slots } else { 0 }),
+        }
+    }
+
+    /// Whether it said that it has nothing of this type, and has not taken that back.
+    pub(super) fn waits_for(&self, job_type: &str) -> bool {
+        self.wait.as_ref().is_some_and(|wait| wait.demand.of(job_type) > 0)
     }
 
     /// Notes that a call was answered.
@@ -127,10 +169,9 @@ impl Lane {
         self.leases.contains_key(&token)
     }
 
-    /// Forgets a lease that is lost; answers the settlements that can no longer be sent.
+    /// Forgets a lease that is lost, of which nothing is parked; answers the settlements that can no longer be sent.
     pub(super) fn lose(&mut self, token: Token) -> Vec<Settled> {
         self.leases.remove(&token);
-        self.parked.retain(|(_, parked)| *parked != token);
         self.outbox.extract_if(.., |settled| settled.token == token).collect()
     }
 

@@ -46,7 +46,7 @@ use crate::provider::{ProviderError, Setup, Target};
 use crate::rate::{Rate, Starts};
 use crate::worker::Services;
 
-use engine::{Engine, Pool, Rulebook};
+use engine::{Engine, Pool, Rulebook, Slots};
 use lane::Lane;
 use link::{Carrier, Link, LinkState};
 use numbers::Asker;
@@ -322,16 +322,8 @@ impl Manager {
                 Box::pin(async move { enqueue(&client, job, queue.as_deref()).await })
             }),
         };
-        self.pools.push(Pool {
-            job_type: name.into(),
-            worker,
-            slots: concurrency,
-            free: concurrency,
-            timeout,
-            retry,
-            poison,
-            services: Arc::new(services),
-        });
+        let (services, slots) = (Arc::new(services), Slots::new(concurrency));
+        self.pools.push(Pool { job_type: name.into(), worker, timeout, retry, poison, services, slots });
         Ok(())
     }
 

@@ -10,10 +10,10 @@ use crate::outcome::{Cause, Failure, Outcome, Rules, Settlement, decide};
 use crate::provider::{Batch, Delivery, Demand, ProviderError, Settled, Token};
 use crate::retry::RetryPolicy;
 
-use super::super::lane::{Fetching, Lane};
+use super::super::lane::{Lane, Parked, Wait};
 use super::super::report;
 use super::super::stop::Phase;
-use super::{Answer, Engine, Pool, Timer};
+use super::{Answer, Engine, Pool, Slots, Timer};
 
 /// How many settlements may wait for a provider before no more jobs are taken from it.
 const OUTBOX_LIMIT: usize = 10_000;
@@ -21,16 +21,8 @@ const OUTBOX_LIMIT: usize = 10_000;
 /// The most fetches of a lane under way.
 const MOST_ASKED: usize = 2;
 
-impl Pool {
-    /// The most jobs in one fetch: half of the slots, so that a queue hands out jobs for one half while those of the other run.
-    /// Where that would be few, a call would cost more than it brings. More make whoever waits for the answer idle: from about here on it
-    /// is also more than the 64 KiB that Redis sends before it goes on with the next call.
-    fn wave(&self) -> usize {
-        const WORTH_A_CALL: usize = 16;
-        const MOST: usize = 200;
-        self.slots.div_ceil(2).clamp(WORTH_A_CALL, MOST)
-    }
-}
+/// When a job that was taken ahead goes back to its queue, for others, because the jobs before it take longer than was usual.
+const LATE: Duration = Duration::from_millis(50);
 
 impl Engine {
     /// Asks each lane for what can start now.
@@ -41,33 +33,32 @@ impl Engine {
                 continue;
             }
             let demand = self.demand(lane);
-            if demand.total() == 0 {
-                continue;
-            }
-            match &self.lanes[lane].fetching {
-                Fetching::Idle if self.lanes[lane].asked < MOST_ASKED => self.fetch(lane, demand),
-                Fetching::Waiting { demand: asked, call } if wants_more(&demand, asked) => {
-                    call.abort();
-                    self.lanes[lane].fetching = Fetching::Idle;
-                    self.fetch(lane, demand);
-                }
-                Fetching::Idle | Fetching::Waiting { .. } | Fetching::BackingOff => {}
+            if demand.total() > 0 {
+                self.fetch(lane, demand);
             }
         }
     }
 
-    /// What can start now. Beside a fetch that is under way, only whole waves of the types of which there was plenty.
+    /// What can start now, of what there may be jobs. Beside a fetch that is under way, one goes only for a whole wave of a type of which
+    /// there was plenty, and for other types if nobody has asked for them.
     fn demand(&mut self, lane: usize) -> Demand {
-        let Lane { provider, asked, plenty, parked, .. } = &self.lanes[lane];
-        if provider.selects() {
-            let asks_for = |pool: &&Pool| *asked == 0 || (pool.free >= pool.wave() && plenty.contains(&pool.job_type));
-            let free = |pool: &Pool| (pool.free > 0).then(|| (Arc::clone(&pool.job_type), pool.free.min(pool.wave())));
-            return Demand::ByType(self.pools.iter().filter(asks_for).filter_map(free).collect());
+        let Lane { provider, asked, fetches_later, plenty, wait, parked, .. } = &self.lanes[lane];
+        let may_ask = !fetches_later && asked.len() < MOST_ASKED;
+        if !provider.selects() {
+            // What a plain source hands out may be of any type: as long as something is parked, it is not asked.
+            let may_ask = may_ask && asked.is_empty() && wait.is_none() && parked.is_empty();
+            let free = if may_ask { self.pools.iter().map(|pool| pool.slots.free()).sum() } else { 0 };
+            return Demand::Any(if free == 0 { 0 } else { free.min(self.allowed(lane)) });
         }
-        // What a plain source hands out may be of any type: as long as something is parked, it is not asked.
-        let may_ask = *asked == 0 && parked.is_empty();
-        let free = if may_ask { self.pools.iter().map(|pool| pool.free).sum() } else { 0 };
-        Demand::Any(if free == 0 { 0 } else { free.min(self.allowed(lane)) })
+        let is_worth_it = |pool: &Pool| pool.slots.room() >= pool.slots.wave() && plenty.contains(&pool.job_type);
+        if !may_ask || !(asked.is_empty() || self.pools.iter().any(is_worth_it)) {
+            return Demand::ByType(Vec::new());
+        }
+        let is_asked = |pool: &Pool| asked.iter().any(|demand| demand.of(&pool.job_type) > 0);
+        let asks_for =
+            |pool: &&Pool| pool.slots.room() > 0 && !self.lanes[lane].waits_for(&pool.job_type) && (!is_asked(pool) || is_worth_it(pool));
+        let slots = |pool: &Pool| (Arc::clone(&pool.job_type), pool.slots.room().min(pool.slots.wave()));
+        Demand::ByType(self.pools.iter().filter(asks_for).map(slots).collect())
     }
 
     /// How many jobs a lane's rate allows to start. If none, it is asked again when it allows some.
@@ -86,7 +77,7 @@ impl Engine {
         self.reserve(&demand);
         let provider = Arc::clone(&self.lanes[lane].provider);
         let asked = Instant::now();
-        self.lanes[lane].asked += 1;
+        self.lanes[lane].asked.push(demand.clone());
         self.lanes[lane].just_asked = true;
         self.call(lane, async move {
             let result = provider.fetch_boxed(&demand).await;
@@ -96,18 +87,18 @@ impl Engine {
 
     /// Keeps the slots that were asked for until the answer. A plain source may take for ever, so it keeps none.
     fn reserve(&mut self, demand: &Demand) {
-        self.each_slot(demand, |free, slots| *free -= slots);
+        self.each_slot(demand, |slots, jobs| slots.asked += jobs);
     }
 
     fn unreserve(&mut self, demand: &Demand) {
-        self.each_slot(demand, |free, slots| *free += slots);
+        self.each_slot(demand, |slots, jobs| slots.asked -= jobs);
     }
 
-    fn each_slot(&mut self, demand: &Demand, change: fn(&mut usize, usize)) {
+    fn each_slot(&mut self, demand: &Demand, change: fn(&mut Slots, usize)) {
         if let Demand::ByType(types) = demand {
-            for (job_type, slots) in types {
+            for (job_type, jobs) in types {
                 if let Some(pool) = self.by_type.get(job_type) {
-                    change(&mut self.pools[*pool].free, *slots);
+                    change(&mut self.pools[*pool].slots, *jobs);
                 }
             }
         }
@@ -115,44 +106,56 @@ impl Engine {
 
     pub(super) fn fetched(&mut self, lane: usize, asked: Instant, demand: Demand, result: Result<Batch, ProviderError>) {
         self.unreserve(&demand);
-        self.lanes[lane].asked -= 1;
+        let state = &mut self.lanes[lane];
+        if let Some(at) = state.asked.iter().position(|asked| *asked == demand) {
+            state.asked.swap_remove(at);
+        }
         match result {
             Ok(batch) => {
-                self.lanes[lane].is_back();
-                self.lanes[lane].plenty = filled(&demand, &batch.deliveries);
+                state.is_back();
+                let missing = state.note_brought(demand, &batch.deliveries);
                 if !batch.deliveries.is_empty() {
                     self.accept(lane, asked, batch);
-                } else if self.lanes[lane].asked == 0 && matches!(self.lanes[lane].fetching, Fetching::Idle) {
-                    self.wait_until_ready(lane, demand);
+                }
+                if missing.total() > 0 {
+                    self.wait_for(lane, missing);
                 }
             }
             Err(error) => {
-                self.lanes[lane].fetching = Fetching::BackingOff;
+                state.fetches_later = true;
                 self.outage(lane, "fetch", &error, Timer::Reconnect(lane));
             }
         }
     }
 
-    fn wait_until_ready(&mut self, lane: usize, demand: Demand) {
+    /// Waits for what a fetch brought nothing of, beside what is waited for already.
+    fn wait_for(&mut self, lane: usize, missing: Demand) {
         if self.phase != Phase::Running {
             return;
         }
+        let demand = match (missing, self.lanes[lane].wait.take()) {
+            (Demand::ByType(mut types), Some(before)) => {
+                if let Demand::ByType(waited) = &before.demand {
+                    let others = waited.iter().filter(|(job_type, _)| types.iter().all(|(missing, _)| missing != job_type));
+                    let others: Vec<_> = others.cloned().collect();
+                    types.extend(others);
+                }
+                Demand::ByType(types)
+            }
+            (missing, _) => missing,
+        };
         let provider = Arc::clone(&self.lanes[lane].provider);
-        let asked = demand.clone();
+        let wanted = demand.clone();
         let call = self.call(lane, async move {
-            provider.ready_boxed(&asked).await;
+            provider.ready_boxed(&wanted).await;
             Answer::Ready
         });
-        self.lanes[lane].fetching = Fetching::Waiting { demand, call };
+        self.lanes[lane].wait = Some(Wait { demand, call });
     }
 
     pub(super) fn ready(&mut self, lane: usize, id: task::Id) {
         // An answer that was under way when its call was replaced says nothing about the new one.
-        if let Fetching::Waiting { call, .. } = &self.lanes[lane].fetching
-            && call.id() == id
-        {
-            self.lanes[lane].fetching = Fetching::Idle;
-        }
+        self.lanes[lane].wait.take_if(|wait| wait.call.id() == id);
     }
 
     fn accept(&mut self, lane: usize, asked: Instant, batch: Batch) {
@@ -183,8 +186,8 @@ impl Engine {
             return self.bury(lane, token, delivery, Failure::new(Cause::Poison, message));
         }
         match pool {
-            Some(pool) if self.pools[pool].free > 0 => self.start(lane, pool, token, delivery),
-            Some(_) => self.lanes[lane].parked.push_back((delivery, token)),
+            Some(pool) if self.may_start(lane, pool) => self.start(lane, pool, token, delivery),
+            Some(pool) => self.park(lane, Parked { token, delivery, pool, since: Instant::now() }),
             None => {
                 let failure = Failure::new(Cause::NoWorker, format!("no worker runs jobs of type `{}`", delivery.job.job_type));
                 self.bury(lane, token, delivery, failure);
@@ -204,11 +207,58 @@ impl Engine {
         self.set_timer(after, Timer::Rested(lane, token, Box::new(delivery)));
     }
 
+    /// Whether a slot is free for a delivery. What a queue hands out was asked for; what a plain source does may not take the place of that.
+    fn may_start(&self, lane: usize, pool: usize) -> bool {
+        let slots = &self.pools[pool].slots;
+        if self.lanes[lane].provider.selects() { slots.has_one() } else { slots.free() > 0 }
+    }
+
+    fn park(&mut self, lane: usize, parked: Parked) {
+        if self.lanes[lane].provider.selects() {
+            self.pools[parked.pool].slots.ahead += 1;
+            if !self.lanes[lane].looks_for_late {
+                self.lanes[lane].looks_for_late = true;
+                self.set_timer_at(parked.since + LATE, Timer::Late(lane));
+            }
+        }
+        self.lanes[lane].parked.push_back(parked);
+    }
+
+    /// Takes one that waits for a slot out of its place.
+    pub(super) fn unpark(&mut self, lane: usize, at: usize) -> Option<Parked> {
+        let parked = self.lanes[lane].parked.remove(at)?;
+        if self.lanes[lane].provider.selects() {
+            self.pools[parked.pool].slots.ahead -= 1;
+        }
+        Some(parked)
+    }
+
     /// Starts what waits for a slot, as far as there are slots.
     fn start_parked(&mut self, lane: usize) {
-        for _ in 0..self.lanes[lane].parked.len() {
-            if let Some((delivery, token)) = self.lanes[lane].parked.pop_front() {
-                self.place(lane, token, delivery);
+        let mut at = 0;
+        while let Some(pool) = self.lanes[lane].parked.get(at).map(|parked| parked.pool) {
+            if !self.may_start(lane, pool) {
+                at += 1;
+            } else if let Some(Parked { token, delivery, .. }) = self.unpark(lane, at) {
+                self.start(lane, pool, token, delivery);
+            }
+        }
+    }
+
+    /// Gives back what was taken ahead and has not started in time.
+    pub(super) fn give_back_late(&mut self, lane: usize) {
+        self.lanes[lane].looks_for_late = false;
+        let now = Instant::now();
+        while let Some(parked) = self.lanes[lane].parked.front() {
+            let (late, pool) = (parked.since + LATE, parked.pool);
+            if late > now {
+                self.lanes[lane].looks_for_late = true;
+                self.set_timer_at(late, Timer::Late(lane));
+                return;
+            }
+            self.pools[pool].slots.note_late();
+            if let Some(Parked { token, delivery, .. }) = self.unpark(lane, 0) {
+                self.give_back(lane, token, delivery);
             }
         }
     }
@@ -227,24 +277,5 @@ impl Engine {
     pub(super) fn give_back(&mut self, lane: usize, token: Token, delivery: Delivery) {
         let Delivery { job, handle, .. } = delivery;
         self.lanes[lane].outbox.push(Settled { token, handle, job, attempt: None, settlement: Settlement::Release });
-    }
-}
-
-/// The types of which there were as many jobs as were asked for.
-fn filled(demand: &Demand, deliveries: &[Delivery]) -> Vec<Arc<str>> {
-    let Demand::ByType(types) = demand else { return Vec::new() };
-    let is_filled = |job_type: &str, slots: usize| deliveries.iter().filter(|delivery| delivery.job.job_type == job_type).count() >= slots;
-    types
-        .iter()
-        .filter(|(job_type, slots)| deliveries.len() >= *slots && is_filled(job_type, *slots))
-        .map(|(job_type, _)| Arc::clone(job_type))
-        .collect()
-}
-
-/// Whether there are slots now for a type that was not asked for. More slots for a type that had nothing are no reason.
-fn wants_more(demand: &Demand, asked: &Demand) -> bool {
-    match demand {
-        Demand::ByType(types) => types.iter().any(|(job_type, _)| asked.of(job_type) == 0),
-        Demand::Any(_) => false,
     }
 }

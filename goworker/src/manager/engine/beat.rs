@@ -9,9 +9,9 @@ use crate::provider::ProviderError;
 
 use super::{Answer, Engine, Pool, Timer};
 
-/// What there is to tell. All slots are free when this is asked.
+/// What there is to tell.
 pub(super) fn info(pools: &[Pool]) -> ProcessInfo {
-    let slots = pools.iter().map(|pool| (pool.job_type.to_string(), pool.free)).collect();
+    let slots = pools.iter().map(|pool| (pool.job_type.to_string(), pool.slots.total)).collect();
     ProcessInfo { version: env!("CARGO_PKG_VERSION").to_owned(), slots }
 }
 

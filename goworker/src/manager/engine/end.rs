@@ -6,7 +6,7 @@ use crate::provider::ProviderError;
 use crate::queue::{Count, Paused, QueueStats, State};
 use crate::units::Dur;
 
-use super::super::lane::Fetching;
+use super::super::lane::{Lane, Parked};
 use super::super::link::Carrier;
 use super::super::report;
 use super::super::stats::{Stats, Summary, UNKNOWN, Waiting};
@@ -74,11 +74,8 @@ impl Engine {
     /// Stops fetching, and gives back what waits for a slot or for its next attempt.
     fn take_no_more(&mut self) {
         for lane in 0..self.lanes.len() {
-            if let Fetching::Waiting { call, .. } = &self.lanes[lane].fetching {
-                call.abort();
-                self.lanes[lane].fetching = Fetching::Idle;
-            }
-            for (delivery, token) in std::mem::take(&mut self.lanes[lane].parked) {
+            self.lanes[lane].wait = None;
+            while let Some(Parked { delivery, token, .. }) = self.unpark(lane, 0) {
                 self.give_back(lane, token, delivery);
             }
         }
@@ -109,13 +106,14 @@ impl Engine {
 
     /// Whether nothing that was taken is left unsettled, and nothing more is on its way.
     fn is_empty_handed(&self) -> bool {
-        let no_more = |lane: &super::Lane| !(lane.provider.selects() && lane.asked > 0);
+        let no_more = |lane: &Lane| !lane.provider.selects() || lane.asked.is_empty();
         self.running.values().all(|running| running.stuck) && self.lanes.iter().all(|lane| lane.is_settled() && no_more(lane))
     }
 
     /// Whether nothing is left to do anywhere. Asks the queues when nothing is left here.
     fn is_idle(&mut self) -> bool {
-        let has_nothing = |lane: &super::Lane| matches!(lane.fetching, Fetching::Waiting { .. }) || self.pools.is_empty();
+        let has_nothing =
+            |lane: &Lane| lane.asked.is_empty() && !lane.fetches_later && self.pools.iter().all(|pool| lane.waits_for(&pool.job_type));
         let quiet = self.running.is_empty()
             && self.lanes.iter().all(|lane| lane.is_settled() && has_nothing(lane))
             && self.carriers.iter().all(|carrier| carrier.state.borrow().idle);

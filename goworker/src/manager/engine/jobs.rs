@@ -56,7 +56,7 @@ pub(super) enum Why {
 impl Engine {
     pub(super) fn start(&mut self, lane: usize, index: usize, token: Token, delivery: Delivery) {
         let pool = &mut self.pools[index];
-        pool.free -= 1;
+        pool.slots.running += 1;
         let started = Instant::now();
         let deadline = shorter(pool.timeout, delivery.job.timeout).map(|timeout| started + timeout);
         let attempt = u32::try_from(delivery.attempts.len()).unwrap_or(u32::MAX).saturating_add(1);
@@ -80,7 +80,7 @@ impl Engine {
         if let Some(timer) = running.timer {
             self.timers.remove(&timer);
         }
-        self.pools[running.pool].free += 1;
+        self.pools[running.pool].slots.running -= 1;
         if running.stuck {
             self.stuck -= 1;
             return;
@@ -101,6 +101,7 @@ impl Engine {
         let tally = self.tally_of(*lane, *pool);
         tally.busy(duration);
         self.histograms[*pool].note(duration);
+        self.pools[*pool].slots.note(duration);
         let tally = self.tally_of(*lane, *pool);
         if *stopping == Some(Why::LeaseLost) {
             tally.stale += 1;

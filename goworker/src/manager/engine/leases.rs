@@ -66,6 +66,9 @@ impl Engine {
             return;
         }
         report::lease_lost(&self.lanes[lane].name, token);
+        while let Some(at) = self.lanes[lane].parked.iter().position(|parked| parked.token == token) {
+            self.unpark(lane, at);
+        }
         let late = self.lanes[lane].lose(token);
         late.iter().for_each(|late| self.refused(lane, late));
         self.stop_jobs(Why::LeaseLost, |running| running.lane == lane && running.token == token);

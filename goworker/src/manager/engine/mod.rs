@@ -10,6 +10,7 @@ mod end;
 mod jobs;
 mod leases;
 mod numbers;
+mod pool;
 mod progress;
 mod settle;
 
@@ -27,17 +28,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Random};
 use crate::outcome::FailureHandler;
-use crate::plugin::WorkerHandle;
 use crate::process::ProcessInfo;
 use crate::provider::{Batch, Delivery, Demand, ProviderError, Renewal, Settled, Token};
 use crate::queue::QueueStats;
-use crate::retry::RetryPolicy;
 use crate::units::Dur;
-use crate::worker::Services;
 
 use self::crew::{Crew, RunId, panic_text};
 use self::jobs::Running;
-use super::lane::{Fetching, Lane, reconnect_delay};
+pub(super) use self::pool::{Pool, Slots};
+use super::lane::{Lane, reconnect_delay};
 use super::link::Carrier;
 use super::numbers::{Asked, Histogram};
 use super::stats::{Summary, Tally};
@@ -45,20 +44,6 @@ use super::stop::Phase;
 
 /// How often queues are looked through for jobs that nobody here runs.
 const CENSUS: Duration = Duration::from_secs(30);
-
-/// A worker with its slots.
-#[derive(Debug)]
-pub(super) struct Pool {
-    pub(super) job_type: Arc<str>,
-    pub(super) worker: WorkerHandle,
-    pub(super) slots: usize,
-    /// How many of them no job has, and no fetch is to fill.
-    pub(super) free: usize,
-    pub(super) timeout: Option<Duration>,
-    pub(super) retry: RetryPolicy,
-    pub(super) poison: u32,
-    pub(super) services: Arc<Services>,
-}
 
 /// What does not change during a run.
 #[derive(Debug, Clone)]
@@ -103,6 +88,8 @@ enum Timer {
     Open(usize),
     /// A lane's settlements may be sent again.
     Resettle(usize),
+    /// What a lane's queue handed out ahead should have started.
+    Late(usize),
     /// The time of a delivery has come that its provider cannot schedule.
     Rested(usize, Token, Box<Delivery>),
     /// A lane's queue is told that this process is there.
@@ -310,11 +297,9 @@ impl Engine {
             Timer::Abort(id) => self.abort_job(id),
             Timer::Stuck(id) => self.still_stuck(id),
             Timer::Renew(lane) => self.renew(lane),
-            Timer::Reconnect(lane) if matches!(self.lanes[lane].fetching, Fetching::BackingOff) => {
-                self.lanes[lane].fetching = Fetching::Idle
-            }
-            Timer::Reconnect(_) => {}
+            Timer::Reconnect(lane) => self.lanes[lane].fetches_later = false,
             Timer::Open(lane) => self.lanes[lane].opening = false,
+            Timer::Late(lane) => self.give_back_late(lane),
             Timer::Resettle(lane) => self.lanes[lane].settles_later = false,
             Timer::Rested(lane, token, delivery) => {
                 self.lanes[lane].resting -= 1;

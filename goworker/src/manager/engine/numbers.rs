@@ -22,7 +22,7 @@ impl Engine {
         self.running.values().for_each(|running| busy[running.pool] += 1);
         let worker = |(index, pool): (usize, &super::Pool)| WorkerNumbers {
             job_type: pool.job_type.clone(),
-            slots: pool.slots,
+            slots: pool.slots.total,
             busy: busy[index],
             quiet: now.duration_since(self.last_started[index]),
             durations: self.histograms[index].clone(),
