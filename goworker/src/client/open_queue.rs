@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::{StreamExt, TryStreamExt, stream};
+
 use crate::job::{Ids, Job, JobBuilder, JobId};
 use crate::outcome::{Cause, Failure, Output};
 use crate::plugin::QueueHandle;
@@ -62,19 +64,21 @@ impl OpenQueue {
     }
 
     /// Puts jobs into the queue, in order; answers their ids, as [`enqueue`](OpenQueue::enqueue) does, once all are stored. Each thousand is one step: stored as a
-    /// whole or not at all.
+    /// whole or not at all. Two of them are under way at a time, so a thousand may come before another one whose connection was lost.
     ///
     /// # Errors
     /// When one of them is not a job (then none is stored; the path begins with its position), the queue has others with
-    /// their ids (then the rest is stored), or the store cannot accept them (then those before may be stored).
+    /// their ids (then the rest is stored), or the store cannot accept them (then some of them may be stored).
     pub async fn enqueue_all<J: Into<JobBuilder>>(&self, jobs: impl IntoIterator<Item = J>) -> Result<Vec<JobId>, ClientError> {
         let build = |(position, job): (usize, J)| {
             job.into().build(&self.ids).map(Arc::new).map_err(|error| error.under(&format!("jobs[{position}]")))
         };
         let jobs = jobs.into_iter().enumerate().map(build).collect::<Result<Vec<Arc<Job>>, _>>()?;
         let (mut ids, mut conflicts) = (Vec::with_capacity(jobs.len()), Vec::new());
-        for chunk in jobs.chunks(MAX_BULK) {
-            for answer in self.accept(chunk).await? {
+        // While one call is under way the next is made up and sent: the program and the store both have something to do.
+        let mut calls = stream::iter(jobs.chunks(MAX_BULK)).map(|chunk| self.accept(chunk)).buffered(2);
+        while let Some(answers) = calls.try_next().await? {
+            for answer in answers {
                 match answer {
                     Ok(id) => ids.push(id),
                     Err(id) => conflicts.push(id),
