@@ -16,6 +16,7 @@ mod examples;
 mod http_hardened;
 mod http_provider;
 mod http_worker;
+mod import;
 mod lua;
 mod manager;
 mod new;
