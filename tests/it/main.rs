@@ -19,6 +19,7 @@ mod http_worker;
 mod import;
 mod lua;
 mod manager;
+mod moving;
 mod new;
 mod pages;
 mod parts;
