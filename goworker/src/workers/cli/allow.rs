@@ -158,7 +158,7 @@ mod tests {
         for relative in ["./tool", "../tool", "sub/tool", ""] {
             assert!(matches!(found(relative), Err(Refusal::Never(_))), "{relative}");
         }
-        assert_eq!(Allow::Only(vec!["/bin/sh".into()]).program("sh", &folders).map(Cow::into_owned).is_err(), true);
+        assert!(Allow::Only(vec!["/bin/sh".into()]).program("sh", &folders).is_err());
     }
 
     #[test]
