@@ -69,6 +69,16 @@ fn names_are_read_as_go_read_them() {
 }
 
 #[test]
+fn two_providers_of_one_bucket_become_one_queue() {
+    let sandbox = Sandbox::new(BINARY);
+    let disk = r#"{"disk": {"db_name": "my.db", "bucket": "b", "target": 5}}"#;
+    let (ron, said) = imported(&sandbox, &format!(r#"{{"providers": [{disk}, {disk}], "workers": [{disk}, {{"cli": {{}}}}]}}"#));
+    assert_eq!(ron.matches("sqlite(").count(), 1, "{ron}");
+    assert!(said.contains("another provider has this bucket, which is `b`; one queue is enough"), "{said}");
+    checked(&sandbox);
+}
+
+#[test]
 fn an_empty_configuration_becomes_one_that_runs() {
     let sandbox = Sandbox::new(BINARY);
     imported(&sandbox, "{}");
@@ -90,6 +100,15 @@ fn what_is_no_configuration_is_told_with_its_place_and_nothing_is_written() {
     let deep = format!("{{\"providers\": {}1{}}}", "[".repeat(1_000), "]".repeat(1_000));
     assert!(refused(&deep).contains("expected an object"));
     assert!(refused("{\"providers\": \"\u{1}\"}").contains("control character"));
+}
+
+#[test]
+fn each_of_the_two_kinds_of_file_is_told_from_the_other() {
+    let sandbox = Sandbox::new(BINARY);
+    sandbox.write("config.json", SAMPLE);
+    let run = sandbox.run(["config.json"]);
+    assert_eq!(run.status.code(), Some(78));
+    insta::assert_snapshot!(format!("{}\n{}", text(&run.stderr), refused("(\n    providers: {},\n)\n")));
 }
 
 #[test]

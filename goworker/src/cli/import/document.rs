@@ -31,7 +31,11 @@ impl<'a> Document<'a> {
             Ok(raw) => Object::of(Rc::clone(self), String::new(), raw.get()),
             Err(error) => {
                 let at = self.source.offset(error.line(), error.column());
-                self.note(Severity::Error, "", at..at + 1, format!("this is no JSON: {}", reason(&error)), None);
+                let is_new = self.source.text.trim_start().starts_with(['(', '#', '/']);
+                let help = is_new.then(|| {
+                    "`import` reads the JSON of GoWorker; this seems to be a configuration already, which `check` reads".to_owned()
+                });
+                self.note(Severity::Error, "", at..at + 1, format!("this is no JSON: {}", reason(&error)), help);
                 None
             }
         }

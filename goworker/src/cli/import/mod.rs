@@ -162,7 +162,8 @@ fn leave_out(name: &str, role: &str, old: &Object<'_>) -> Entry {
         .unwrap_or_else(|| format!("write it by `goworker new {role} NAME`, or, if it is a script, for the worker `lua`"));
     old.warn("", told.clone(), Some(help.clone()));
     let mut entry = Entry::new(String::new(), "", &old.path, "");
-    entry.todo(format!("{told}; {help}. It was:"));
+    let end = if help.ends_with('?') { "" } else { "." };
+    entry.todo(format!("{told}; {help}{end} It was:"));
     entry.lines.push(Line::Quote(quoted(name, old)));
     entry
 }
@@ -180,7 +181,10 @@ fn quoted(name: &str, old: &Object<'_>) -> String {
 
 /// What is in an object that GoWorker passed over.
 fn unknown(old: &Object<'_>, known: &[&str]) -> Vec<Line> {
-    let text = |key: &str| format!("`{key}` meant nothing to GoWorker; it is left out.");
+    let text = |key: &str| {
+        let meant = did_you_mean(key, known.iter().copied()).map_or_else(|| ".".to_owned(), |meant| format!("; {meant}"));
+        format!("`{key}` meant nothing to GoWorker; it is left out{meant}")
+    };
     old.unknown(known).into_iter().map(|field| Line::Note { origin: old.path_to(&field.name), text: text(&field.name) }).collect()
 }
 

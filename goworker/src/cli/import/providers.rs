@@ -60,8 +60,14 @@ impl Queues {
 pub(super) fn providers(olds: &[Old<'_>], queues: &mut Queues, plan: &mut Plan) {
     // What others refer to is there first.
     for Old { object, .. } in olds.iter().filter(|old| old.kind == "disk") {
+        let before = plan.providers.len();
         let queue = queues.of_bucket(object, object.text("name").as_deref(), plan);
+        let is_known = plan.providers.len() == before;
         let Some(entry) = plan.providers.iter_mut().find(|entry| entry.name == queue) else { continue };
+        if is_known {
+            object.warn("", format!("another provider has this bucket, which is `{queue}`; one queue is enough"), None);
+            continue;
+        }
         set_rate(object, entry, "in all processes together");
         list_unknown(object, &["name", "target", "db_name", "bucket"], Some(entry));
     }
@@ -128,9 +134,12 @@ fn http(old: &Object<'_>, queues: &mut Queues, plan: &mut Plan) {
     let given = old.text("listen_on").unwrap_or_default();
     set_listen(old, "listen_on", &given, 8081, "give jobs in", &mut entry);
     let endpoint = old.text("endpoint").unwrap_or_else(|| "/job/add".to_owned());
-    let path = endpoint.strip_suffix('/').unwrap_or(&endpoint);
-    if is_path(path) {
-        entry.set("path", text(path), "");
+    let path = format!("/{}", endpoint.trim_matches('/'));
+    if is_path(&path) {
+        if !endpoint.starts_with('/') {
+            old.warn("endpoint", format!("a path begins with `/`, so it is {path}"), None);
+        }
+        entry.set("path", text(&path), "");
     } else {
         let told = format!("`endpoint` {} is no path for jobs, so it is /jobs", text(&endpoint));
         old.warn("endpoint", told.clone(), Some("a path is of A-Z a-z 0-9 _ . - ~ and `/`, as in \"/jobs\"".to_owned()));
