@@ -20,6 +20,7 @@ mod process;
 mod progress;
 mod provider;
 mod queue;
+mod remark;
 mod spill;
 mod worker;
 
@@ -54,6 +55,7 @@ pub use provider::{Batch, Bound, Cursor, Delivery, Demand, Keep, Lease, Provider
 pub use queue::{Change, Count, Enqueued, Filter, JobRecord, MAX_BULK, MAX_DEATHS, Paused, Queue, QueueStats, State};
 pub use rate::{Rate, Starts};
 pub use registry::{Duplicate, Origin, Registered, Registration, Registry, Role, Stability};
+pub use remark::{Remark, Severity};
 pub use retry::{Backoff, Jitter, RetryPolicy};
 pub use schedule::{Schedule, Tick, Times, Zone};
 pub use spill::Move;

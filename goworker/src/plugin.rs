@@ -11,6 +11,7 @@ use crate::process::{ProcessInfo, ProcessRecord};
 use crate::progress::Progressed;
 use crate::provider::{Batch, Cursor, Demand, Provider, ProviderError, Renewal, Settled, Setup, Token};
 use crate::queue::{Change, Enqueued, Filter, JobRecord, Queue, QueueStats};
+use crate::remark::Remark;
 use crate::schedule::Schedule;
 use crate::spill::Move;
 use crate::worker::{Context, Worker};
@@ -110,13 +111,30 @@ impl<Q: Queue> From<Q> for AnyQueue {
 }
 
 impl AnyProvider {
+    /// See [`Provider::remarks`]. Known before the provider is started.
+    pub fn remarks(&self, into: Option<&str>) -> Vec<Remark> {
+        self.0.said(into)
+    }
+
     /// See [`Provider::schedule`]. Known before the provider is started.
     pub fn schedule(&self) -> Option<Schedule> {
         self.0.due()
     }
 }
 
+impl AnyWorker {
+    /// See [`Worker::remarks`]. Known before the worker is started.
+    pub fn remarks(&self) -> Vec<Remark> {
+        self.0.said()
+    }
+}
+
 impl AnyQueue {
+    /// See [`Provider::remarks`]. Known before the queue is started.
+    pub fn remarks(&self) -> Vec<Remark> {
+        self.0.said(None)
+    }
+
     /// See [`Queue::is_durable`]. Known before the queue is started.
     pub fn is_durable(&self) -> bool {
         self.0.durable()
@@ -139,6 +157,7 @@ pub(crate) trait DynProvider: Send + Sync {
     fn schedules(&self) -> bool;
     fn finite(&self) -> bool;
     fn due(&self) -> Option<Schedule>;
+    fn said(&self, into: Option<&str>) -> Vec<Remark>;
     fn cursor_of(&self) -> Option<&str>;
     fn stands(&self, at: Option<&str>) -> anyhow::Result<()>;
 }
@@ -173,6 +192,9 @@ impl<P: Provider> DynProvider for P {
     }
     fn due(&self) -> Option<Schedule> {
         self.schedule()
+    }
+    fn said(&self, into: Option<&str>) -> Vec<Remark> {
+        self.remarks(into)
     }
     fn cursor_of(&self) -> Option<&str> {
         self.cursor_name()
@@ -269,6 +291,7 @@ impl<Q: Queue> DynQueue for Q {
 pub(crate) trait DynWorker: Send + Sync {
     fn init_boxed<'a>(&'a mut self, setup: &'a Setup) -> BoxFuture<'a, anyhow::Result<()>>;
     fn work_boxed<'a>(&'a self, job: &'a Job, ctx: &'a Context) -> BoxFuture<'a, WorkResult>;
+    fn said(&self) -> Vec<Remark>;
     fn close_boxed(&self) -> BoxFuture<'_, anyhow::Result<()>>;
 }
 
@@ -278,6 +301,9 @@ impl<W: Worker> DynWorker for W {
     }
     fn work_boxed<'a>(&'a self, job: &'a Job, ctx: &'a Context) -> BoxFuture<'a, WorkResult> {
         Box::pin(self.work(job, ctx))
+    }
+    fn said(&self) -> Vec<Remark> {
+        self.remarks()
     }
     fn close_boxed(&self) -> BoxFuture<'_, anyhow::Result<()>> {
         Box::pin(self.close())

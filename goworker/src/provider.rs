@@ -13,6 +13,7 @@ use crate::clock::{Clock, Random};
 use crate::job::{Ids, Job, JobId};
 use crate::outcome::{Attempt, Settlement};
 use crate::rate::Rate;
+use crate::remark::Remark;
 use crate::schedule::Schedule;
 
 /// A source of jobs: hands out deliveries and is told what became of them.
@@ -88,6 +89,12 @@ pub trait Provider: Send + Sync + 'static {
     /// of a schedule that is never due.
     fn schedule(&self) -> Option<Schedule> {
         None
+    }
+
+    /// What is to be said of its settings, which were each right by themselves; `into` is the queue that its jobs go into. Known before
+    /// `init`: `check` tells it, with its place in the file, and nothing is started if there is an error among it.
+    fn remarks(&self, _into: Option<&str>) -> Vec<Remark> {
+        Vec::new()
     }
 
     /// The name of the [cursor](Cursor) by which it reads, if it does; known after `init`.

@@ -17,6 +17,7 @@ use crate::job::{Ids, Job, JobId};
 use crate::outcome::WorkResult;
 use crate::progress::Progress;
 use crate::provider::{ProviderError, Setup, Token};
+use crate::remark::Remark;
 
 /// Runs jobs of one type.
 ///
@@ -41,6 +42,12 @@ pub trait Worker: Send + Sync + 'static {
     /// When the job is cancelled or its time is up, [`Context::cancelled`] returns first; five seconds later the
     /// future is dropped. Code that blocks its thread cannot be dropped: it keeps its slot until it returns.
     fn work(&self, job: &Job, ctx: &Context) -> impl Future<Output = WorkResult> + Send;
+
+    /// What is to be said of its settings, which were each right by themselves. Known before `init`: `check` tells it, with its place
+    /// in the file, and nothing is started if there is an error among it.
+    fn remarks(&self) -> Vec<Remark> {
+        Vec::new()
+    }
 
     /// Closes what `init` opened. Called once, after the last job.
     ///

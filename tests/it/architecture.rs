@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The modules of the library; each may import those before it only.
-const ORDER: [&str; 28] = [
+const ORDER: [&str; 29] = [
     "spelling",
     "units",
     "clock",
@@ -14,6 +14,7 @@ const ORDER: [&str; 28] = [
     "schedule",
     "retry",
     "outcome",
+    "remark",
     "provider",
     "process",
     "progress",

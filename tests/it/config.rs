@@ -112,6 +112,7 @@ fn each_mistake_says_what_would_be_right() {
         said(r#"(providers: { "a": memory() }, workers: { "s": ledger(millis: 3) })"#),
         said(r#"(providers: { "a": memory() }, workers: { "s": scripted() }, failure_handlers: [7, "s", (type: "s", name: "x", params: { "a": 1 }), (name: "x")])"#),
         said(r#"(providers: { "a": memory() }, workers: { "s": scripted() }, shutdown: (grace: 30), poison: 0)"#),
+        said(r#"(providers: { "a": memory() }, workers: { "s": scripted() }, failure_handlers: [(type: "s", params: { "a": word })])"#),
         said(r#"(providers: { "a": memory() }, workers: { "s": scripted() }, retry: (backoff: exponentiall(initial: "1s"), retries: 1.5))"#),
         said(r#"(providers: { "a": memory() }, workers: { "s": scripted() }, retry: (backoff: exponential(initial: "1s", jitter: 2.0)))"#),
         said(r#"(providers: { "a": memory() }, workers: { "s": scripted() }, retry: (backoff: linear(initial: "1s")))"#),

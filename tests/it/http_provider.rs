@@ -191,6 +191,20 @@ fn other_machines_need_a_token() {
 }
 
 #[test]
+fn what_cannot_be_stored_cannot_be_accepted_and_check_tells_where() {
+    let sandbox = Sandbox::new(BINARY);
+    sandbox.write(
+        "app.ron",
+        "(\n    providers: { \"api\": http(listen: \"127.0.0.1:0\", reply: accepted) },\n    workers: { \"lua\": lua() },\n)",
+    );
+    for command in ["check", "run"] {
+        let output = sandbox.run([command, "app.ron"]);
+        assert_eq!(output.status.code(), Some(78));
+        insta::assert_snapshot!("accepted_without_a_queue", text(&output.stderr));
+    }
+}
+
+#[test]
 fn a_client_that_goes_away_does_not_lose_what_runs() {
     let sandbox = Sandbox::new(BINARY);
     let (daemon, url) = direct(&sandbox, "");

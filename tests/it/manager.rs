@@ -62,6 +62,16 @@ fn a_panic_costs_one_job_only() {
 }
 
 #[test]
+fn a_worker_runs_so_many_jobs_at_once_and_no_more() {
+    let mut pipeline = Pipeline::new(PLAIN);
+    let sleep = |n| format!(r#"{{"id":"{n}","type":"scripted","name":"sleep","params":10000}}"#);
+    let ids: Vec<JobId> = (0..9).map(|n| pipeline.feed(&sleep(n))).collect();
+    let mut ends: Vec<u64> = ids.iter().map(|id| pipeline.wait(id, State::Done).ended_at.unwrap().since(EPOCH).as_secs()).collect();
+    ends.sort_unstable();
+    assert_eq!(ends, [10, 10, 10, 10, 20, 20, 20, 20, 30]);
+}
+
+#[test]
 fn a_retry_holds_no_slot() {
     let mut pipeline = Pipeline::new(&PLAIN.replace("concurrency: 4", "concurrency: 1"));
     let failing = pipeline.feed(&job("fail twice"));

@@ -165,6 +165,12 @@ fn jobs_are_given_in_from_other_languages_by_the_page() {
 }
 
 #[test]
+fn who_comes_from_goworker_moves_over_by_the_page() {
+    let server = RedisServer::start();
+    follow_as("goworker.md", |content| content.replace("6379", &server.port().to_string()));
+}
+
+#[test]
 fn no_page_is_without_a_follower() {
     let followed = include_str!("pages.rs");
     for page in fs::read_dir(repository().join("goworker/docs")).unwrap() {

@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(
             meant("goworker frobnicate"),
             "there is no file `frobnicate`, and no command of that name; \
-             the commands are run, check, list, describe, new, enqueue, jobs, queue, cron, completions, help"
+             the commands are run, check, list, describe, new, import, enqueue, jobs, queue, cron, completions, help"
         );
     }
 }

@@ -13,6 +13,7 @@ mod enqueue;
 mod escape;
 mod fault;
 mod identity;
+mod import;
 mod jobs;
 mod list;
 mod load;
@@ -20,6 +21,7 @@ mod log;
 mod new;
 mod queue;
 mod queues;
+mod ron_text;
 mod run;
 mod table;
 mod terminal;
@@ -64,6 +66,7 @@ goworker [OPTIONS] <CONFIG>
 const EXAMPLES: &str = "\
 Examples:
   goworker new config > config.ron                   a configuration to start from
+  goworker import config.json -o config.ron          take over the configuration of GoWorker
   goworker config.ron                                run until stopped
   goworker run config.ron --until-idle               run what is there, then end
   goworker check config.ron                          show all mistakes, start nothing
@@ -94,6 +97,7 @@ enum Command {
     List(list::ListArgs),
     Describe(describe::DescribeArgs),
     New(new::NewArgs),
+    Import(import::ImportArgs),
     Enqueue(enqueue::EnqueueArgs),
     Jobs(jobs::JobsArgs),
     Queue(queue::QueueArgs),
@@ -120,6 +124,7 @@ impl Cli {
             Command::List(args) => args.execute(registry),
             Command::Describe(args) => args.execute(registry),
             Command::New(args) => args.execute(registry),
+            Command::Import(args) => args.execute(),
             Command::Enqueue(args) => args.execute(registry),
             Command::Jobs(args) => args.execute(registry),
             Command::Queue(args) => args.execute(registry),

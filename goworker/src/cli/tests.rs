@@ -100,7 +100,7 @@ fn help_is_complete_and_reads_well() {
     let mut command = Cli::command().term_width(100);
     command.build();
     insta::assert_snapshot!("help", command.render_long_help());
-    for path in ["run", "check", "list", "describe", "new", "enqueue", "jobs", "queue", "cron", "completions"] {
+    for path in ["run", "check", "list", "describe", "new", "import", "enqueue", "jobs", "queue", "cron", "completions"] {
         let sub = command.find_subcommand_mut(path).unwrap();
         insta::assert_snapshot!(format!("help_{path}"), sub.render_long_help());
     }

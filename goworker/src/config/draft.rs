@@ -143,6 +143,9 @@ impl<'a> Draft<'a> {
             let fields = (entry.registration.fields)();
             fields.iter().filter(|field| is_address(field.schema)).for_each(|field| check_address(&mut reader, field.name));
         }
+        if let (Some(plugin), Some(_)) = (&plugin, around) {
+            tell_remarks(&reader, plugin, common.into.as_deref());
+        }
         if let (Some(Plugin::Provider(provider)), Some(around)) = (&plugin, around) {
             check_schedule(&reader, provider);
             around.check_templates(&mut reader, entry, common.into.as_deref());
@@ -170,7 +173,8 @@ impl<'a> Draft<'a> {
         let mut reader = entry.reader(self.source, self.notes, Section::Workers);
         let common = WorkerSettings::read(&mut reader, retry, poison);
         let plugin = (entry.registration.build)(&mut reader);
-        if plugin.is_some() {
+        if let Some(plugin) = &plugin {
+            tell_remarks(&reader, plugin, None);
             for field in (entry.registration.fields)().iter().filter(|field| names_queue(field.schema)) {
                 if let Some(queue) = reader.given::<Option<String>>(field.name).flatten() {
                     around.check_queue(&reader, field.name, reader.value_span(field.name), &queue);
@@ -257,6 +261,16 @@ impl Around<'_, '_> {
             reader.warning("into", entry.name_span.clone(), message, Some(format!("say `into: \"{queue}\"` to store them first")));
         }
     }
+}
+
+/// What a plugin says of its settings.
+fn tell_remarks(reader: &Reader<'_>, plugin: &Plugin, into: Option<&str>) {
+    let remarks = match plugin {
+        Plugin::Provider(provider) => provider.remarks(into),
+        Plugin::Queue(queue) => queue.remarks(),
+        Plugin::Worker(worker) => worker.remarks(),
+    };
+    remarks.into_iter().for_each(|remark| reader.remark(remark));
 }
 
 /// A source that goes by the time has to be due some time.

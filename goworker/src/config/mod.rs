@@ -22,7 +22,7 @@ use crate::provider::Keep;
 use crate::rate::Rate;
 use crate::registry::Registry;
 use crate::retry::RetryPolicy;
-use crate::settings::{Notes, Readable, Report, Secret, SourceText, Variables, extensions, process_variables};
+use crate::settings::{Diagnostic, Notes, Readable, Report, Secret, Severity, SourceText, Variables, extensions, process_variables};
 
 use draft::Draft;
 
@@ -179,7 +179,28 @@ fn read_text<T>(
     source.extensions |= extensions(&source).unwrap_or_default();
     let read = read(&Draft::new(&source, &notes, registry));
     let report = Report::new(&source, notes.take());
-    if report.errors() == 0 { Ok((read, report)) } else { Err(report) }
+    match report.errors() {
+        0 => Ok((read, report)),
+        _ if is_json(text) => Err(Report::new(&source, vec![foreign(&source)])),
+        _ => Err(report),
+    }
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+}
+
+/// JSON is what other programs have, GoWorker of 2015 among them: one sentence tells more than all the mistakes.
+fn foreign(source: &SourceText<'_>) -> Diagnostic {
+    let help = format!("if it is GoWorker's, `goworker import {} -o config.ron` takes it over", source.name);
+    Diagnostic::new(
+        source,
+        Severity::Error,
+        "",
+        0..1,
+        "this is JSON; a configuration is RON: `(providers: {..}, workers: {..})`".to_owned(),
+        Some(help),
+    )
 }
 
 fn not_text(error: &std::string::FromUtf8Error) -> io::Error {

@@ -5,16 +5,7 @@ use serde::Serialize;
 
 use super::mask::{Masked, without_passwords};
 use super::source::{SourceText, Span};
-
-/// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Nothing is started.
-    Error,
-    /// It runs, but probably not as meant.
-    Warning,
-}
+use crate::remark::Severity;
 
 /// One mistake, with its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -78,12 +69,19 @@ pub struct Report {
     /// The text with every secret made unreadable.
     text: Masked,
     diagnostics: Vec<Diagnostic>,
+    /// What follows from errors.
+    consequence: &'static str,
 }
 
 impl Report {
     pub(crate) fn new(source: &SourceText<'_>, mut diagnostics: Vec<Diagnostic>) -> Self {
         diagnostics.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.span.end));
-        Report { name: source.name.clone(), text: source.shown(), diagnostics }
+        Report { name: source.name.clone(), text: source.shown(), diagnostics, consequence: "Nothing was started." }
+    }
+
+    /// Says what follows from errors, in a sentence.
+    pub(crate) fn with_consequence(self, consequence: &'static str) -> Self {
+        Report { consequence, ..self }
     }
 
     /// All diagnostics, in the order of the file.
@@ -144,8 +142,8 @@ impl Report {
         let count = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
         match (self.errors(), self.warnings()) {
             (0, warnings) => count(warnings, "warning"),
-            (errors, 0) => format!("{}. Nothing was started.", count(errors, "error")),
-            (errors, warnings) => format!("{}, {}. Nothing was started.", count(errors, "error"), count(warnings, "warning")),
+            (errors, 0) => format!("{}. {}", count(errors, "error"), self.consequence),
+            (errors, warnings) => format!("{}, {}. {}", count(errors, "error"), count(warnings, "warning"), self.consequence),
         }
     }
 

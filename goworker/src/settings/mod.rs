@@ -25,6 +25,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 pub(crate) use crate::spelling::{did_you_mean, suggest};
 pub(crate) use fault::{Fault, explain};
 pub(crate) use json::to_json;
+pub(crate) use mask::Masked;
 pub(crate) use parts::{elements, extensions, fields};
 pub(crate) use passes::read;
 pub(crate) use queue_name::names_queue;
@@ -32,7 +33,8 @@ pub(crate) use reader::Notes;
 pub(crate) use source::{Readable, SourceText, Span, Variables, process_variables};
 pub(crate) use tokens::{Kind, Unbalanced, pairs, tokens, unclosed_text};
 
-pub use diagnostic::{Diagnostic, Report, Severity};
+pub use crate::remark::Severity;
+pub use diagnostic::{Diagnostic, Report};
 pub use queue_name::QueueName;
 #[doc(hidden)]
 pub use reader::AsSetting;

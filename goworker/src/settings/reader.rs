@@ -10,12 +10,13 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
 use super::Field;
-use super::diagnostic::{Diagnostic, Severity};
+use super::diagnostic::Diagnostic;
 use super::fault::{Fault, expected_words, explain, joined};
 use super::parts::{self, Part};
 use super::passes::read;
 use super::secret::may_hold_secret;
 use super::source::{SourceText, Span};
+use crate::remark::{Remark, Severity};
 use crate::spelling::suggest;
 
 /// What a setting can be: whatever serde and schemars can read and describe.
@@ -284,6 +285,11 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn path_to(&self, name: &str) -> String {
         joined(&self.path, name)
+    }
+
+    /// Notes what a plugin says of its settings.
+    pub(crate) fn remark(&self, Remark { severity, setting, message, help }: Remark) {
+        self.note(self.diagnostic(severity, setting, self.value_span(setting), message, help));
     }
 
     pub(crate) fn error(&self, name: &str, span: Span, message: String, help: Option<String>) {

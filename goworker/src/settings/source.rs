@@ -93,6 +93,12 @@ impl<'a> SourceText<'a> {
         (1 + before.matches('\n').count(), 1 + before[line_start..].chars().count())
     }
 
+    /// Where line and column are, from 1, in bytes.
+    pub(crate) fn offset(&self, line: usize, column: usize) -> usize {
+        let before: usize = self.text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+        (before + column.saturating_sub(1)).min(self.text.len())
+    }
+
     /// Whether the inside of this part was left blank, so that nothing in it may be missed.
     pub(crate) fn is_broken(&self, part: &str) -> bool {
         let span = self.span(part);

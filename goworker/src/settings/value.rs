@@ -61,6 +61,12 @@ impl<'a> Value<'a, '_> {
         }
     }
 
+    /// Whether this is a bare word that stands for a choice, and not for a value of RON's own.
+    fn is_variant(self) -> bool {
+        let (word, rest) = self.word();
+        rest.is_empty() && word.starts_with(char::is_alphabetic) && !matches!(word, "true" | "false" | "None" | "inf" | "NaN")
+    }
+
     /// The value without the name of its type: a struct may be written with it.
     fn unnamed(self, name: &str) -> Self {
         match self.call(name) {
@@ -150,6 +156,14 @@ impl<'a> Deserializer<'a> for Value<'a, '_> {
             Some(b'{') => self.map(visitor),
             Some(b'(') if has_names(self.raw) => self.structure(self.bracket(), visitor),
             Some(b'(') if self.raw.len() > 2 => self.tuple(usize::MAX, visitor),
+            _ if self.is_variant() => {
+                let expected = <dyn serde::de::Expected>::to_string(&visitor);
+                // It has said what is wrong with a word that it knows.
+                self.variant(visitor).map_err(|error| match error {
+                    ron::Error::InvalidValueForType { .. } => self.error(format!("expected {expected}, found the word `{}`", self.raw)),
+                    error => error,
+                })
+            }
             _ => match self.argument("Some") {
                 Some(inner) => visitor.visit_some(inner),
                 None => self.text(visitor, |ron, visitor| ron.deserialize_any(visitor)),

@@ -1,9 +1,8 @@
 //! `new config`: a complete configuration with every setting of some kinds. What has a default is commented out.
 
-use std::fmt::Write;
-
 use crate::cli::describe::{Setting, find, settings};
 use crate::cli::fault::Fault;
+use crate::cli::ron_text::RonText;
 use crate::cli::terminal;
 use crate::config::{common_settings, top_level};
 use crate::registry::{Registration, Registry, Role, Stability};
@@ -35,8 +34,6 @@ impl NewConfig {
 const USUAL: [&str; 5] = ["sqlite", "folder", "lua", "cli", "file"];
 /// What is added where nothing was chosen: a queue, and a worker.
 const LEAST: [&str; 2] = ["sqlite", "lua"];
-/// How wide a comment gets.
-const WIDTH: usize = 110;
 
 /// The kinds that go into a configuration.
 struct Chosen<'a> {
@@ -74,28 +71,28 @@ impl<'a> Chosen<'a> {
 
     fn config(&self) -> String {
         let mut page = Page::default();
-        page.comment(0, "A setting behind `//` has that value anyway; or it has none, and this is an example.");
-        page.comment(0, "`goworker describe KIND` says more about a kind, `goworker check FILE` tells all mistakes.");
-        page.line(0, "(");
-        page.comment(1, "Where jobs come from.");
-        page.line(1, "providers: {");
+        page.ron.comment(0, "A setting behind `//` has that value anyway; or it has none, and this is an example.");
+        page.ron.comment(0, "`goworker describe KIND` says more about a kind, `goworker check FILE` tells all mistakes.");
+        page.ron.line(0, "(");
+        page.ron.comment(1, "Where jobs come from.");
+        page.ron.line(1, "providers: {");
         let queue = self.providers.first().filter(|kind| kind.role == Role::Queue);
         for kind in &self.providers {
             let is_first = queue.is_some_and(|queue| queue.kind == kind.kind);
             page.entry(if is_first { QUEUE } else { kind.kind }, kind, queue.is_some());
         }
-        page.line(1, "},");
-        page.gap();
-        page.comment(1, "What runs them. The name is the job type that it runs.");
-        page.line(1, "workers: {");
+        page.ron.line(1, "},");
+        page.ron.gap();
+        page.ron.comment(1, "What runs them. The name is the job type that it runs.");
+        page.ron.line(1, "workers: {");
         self.workers.iter().for_each(|kind| page.entry(kind.kind, kind, queue.is_some()));
-        page.line(1, "},");
+        page.ron.line(1, "},");
         for setting in settings(&top_level()) {
-            page.gap();
+            page.ron.gap();
             page.setting(1, &setting, true);
         }
-        page.line(0, ")");
-        page.text
+        page.ron.line(0, ")");
+        page.ron.into_text()
     }
 }
 
@@ -105,7 +102,7 @@ const QUEUE: &str = "jobs";
 /// The text of a configuration while it is written.
 #[derive(Default)]
 struct Page {
-    text: String,
+    ron: RonText,
     /// The roles whose common settings were explained.
     explained: Vec<Role>,
 }
@@ -113,11 +110,11 @@ struct Page {
 impl Page {
     /// `has_queue`: sources put their jobs into it.
     fn entry(&mut self, name: &str, kind: &Registration, has_queue: bool) {
-        self.comment(2, kind.doc);
+        self.ron.comment(2, kind.doc);
         if kind.stability != Stability::Stable {
-            self.comment(2, &format!("This kind is {}.", kind.stability));
+            self.ron.comment(2, &format!("This kind is {}.", kind.stability));
         }
-        self.line(2, &format!("\"{name}\": {}(", kind.kind));
+        self.ron.line(2, &format!("\"{name}\": {}(", kind.kind));
         for setting in settings(&(kind.fields)()) {
             self.setting(3, &setting, true);
         }
@@ -130,46 +127,21 @@ impl Page {
             }
             self.setting(3, &setting, explain);
         }
-        self.line(2, "),");
+        self.ron.line(2, "),");
     }
 
     fn setting(&mut self, depth: usize, setting: &Setting, explain: bool) {
         let Setting { name, default, range, doc, example, .. } = setting;
         if explain {
             let range = range.map(|range| format!(" ({range})")).unwrap_or_default();
-            self.comment(depth, &format!("{doc}{range}"));
+            self.ron.comment(depth, &format!("{doc}{range}"));
         }
         match default.as_deref() {
-            None => self.line(depth, &format!("{name}: {example},")),
-            Some(default) if default != "None" && to_json(default).is_some() => self.line(depth, &format!("//{name}: {default},")),
+            None => self.ron.line(depth, &format!("{name}: {example},")),
+            Some(default) if default != "None" && to_json(default).is_some() => self.ron.line(depth, &format!("//{name}: {default},")),
             // There is nothing to be written that would say the same.
-            Some(_) => self.line(depth, &format!("//{name}: {example},")),
+            Some(_) => self.ron.line(depth, &format!("//{name}: {example},")),
         }
-    }
-
-    fn comment(&mut self, depth: usize, text: &str) {
-        let width = WIDTH - 4 * depth;
-        for paragraph in text.trim().lines() {
-            let mut line = String::from("//");
-            for word in paragraph.split_whitespace() {
-                if line.len() + word.len() >= width {
-                    self.line(depth, &line);
-                    line.truncate(2);
-                }
-                line.push(' ');
-                line.push_str(word);
-            }
-            self.line(depth, &line);
-        }
-    }
-
-    fn line(&mut self, depth: usize, line: &str) {
-        // Writing to a string cannot fail.
-        let _ = writeln!(self.text, "{:1$}{line}", "", 4 * depth);
-    }
-
-    fn gap(&mut self) {
-        self.text.push('\n');
     }
 }
 

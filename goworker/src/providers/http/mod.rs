@@ -18,11 +18,11 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{anyhow, ensure};
+use anyhow::anyhow;
 use goworker::listener::{Address, ListenOptions, Listener, Served};
 use goworker::settings::Secret;
 use goworker::units::{Dur, Size};
-use goworker::{Batch, Demand, Provider, ProviderError, Settled, Setup, provider};
+use goworker::{Batch, Demand, Provider, ProviderError, Remark, Settled, Setup, provider};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -91,10 +91,7 @@ impl Provider for Http {
     async fn init(&mut self, setup: &Setup) -> anyhow::Result<()> {
         let counter = Arc::new(match &setup.target {
             Some(target) => Counter::Stored(Stored::new(target.clone(), setup)),
-            None => {
-                ensure!(self.reply != Some(Reply::Accepted), "`reply: accepted` needs `into`: nothing is stored without a queue");
-                Counter::Hand(Hand::new(setup))
-            }
+            None => Counter::Hand(Hand::new(setup)),
         });
         let listener = Listener::bind(ListenOptions {
             limit: self.limit,
@@ -135,6 +132,13 @@ impl Provider for Http {
 
     fn is_finite(&self) -> bool {
         false
+    }
+
+    fn remarks(&self, into: Option<&str>) -> Vec<Remark> {
+        let is_unkept = into.is_none() && self.reply == Some(Reply::Accepted);
+        let error = || Remark::error("reply", "`accepted` means stored, and without `into` nothing is stored");
+        let help = "give it `into: \"jobs\"`, the name of a queue, or leave `reply` out: a request is then held until its job has run";
+        is_unkept.then(|| error().help(help)).into_iter().collect()
     }
 
     async fn close(&self) -> anyhow::Result<()> {

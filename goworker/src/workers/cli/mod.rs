@@ -2,8 +2,10 @@
 //!
 //! The job's params are GoWorker's: `{"command": "/usr/bin/ffmpeg", "params": ["-i", "in.mov", "out.mp4"]}`. The command
 //! is one of `allow`, letter by letter; there is no search path and no shell, so each param arrives as one argument,
-//! whatever is in it. Exit code 0 is done, 65 (`EX_DATAERR`: the input is bad) fails at once, others are tried again.
+//! whatever is in it. `allow: any` is GoWorker's freedom, bare names and PATH included: where any absolute path may be
+//! run, a search path gives nobody more power, and GoWorker's producers use it. Exit code 0 is done, 65 (`EX_DATAERR`: the input is bad) fails at once, others are tried again.
 
+mod allow;
 mod capture;
 mod process;
 #[cfg(test)]
@@ -12,24 +14,25 @@ mod tests;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 
-use anyhow::{anyhow, bail, ensure};
+use anyhow::anyhow;
 use goworker::units::Size;
-use goworker::{Context, Job, Output, Setup, WorkError, WorkResult, Worker, worker};
+use goworker::{Context, Job, Output, Remark, Setup, WorkError, WorkResult, Worker, worker};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio::process::Command;
 
+use self::allow::{Allow, Refusal, folders_of_path};
 use self::process::Ended;
 
 /// Runs commands: exit code 0 is done, 65 fails at once, others are tried again.
 #[worker(since = "0.1.0")]
 pub(crate) struct Cli {
-    /// The commands that jobs may run, as absolute paths.
+    /// The commands that jobs may run, as absolute paths; or `any`.
     #[config(example = ["/bin/date"])]
-    allow: Vec<String>,
+    allow: Allow,
     /// Environment variables for the commands, beside JOB_ID, JOB_NAME, JOB_ATTEMPT and JOB_TOKEN. Nothing else is passed on.
     #[config(default)]
     env: BTreeMap<String, String>,
@@ -38,6 +41,9 @@ pub(crate) struct Cli {
     /// How much of a command's output is kept, if the job asks for it.
     #[config(default = "1MiB")]
     output_limit: Size,
+    /// Where bare names are looked up, if any command is allowed.
+    #[state]
+    folders: Vec<PathBuf>,
 }
 
 /// What a job says about its command.
@@ -57,23 +63,22 @@ const FAIL_AT_ONCE: i32 = 65;
 
 impl Worker for Cli {
     async fn init(&mut self, setup: &Setup) -> anyhow::Result<()> {
-        check_allowed(&self.allow)?;
-        self.env.keys().try_for_each(|name| check_variable(name))?;
+        if self.allow == Allow::Any {
+            self.folders = folders_of_path();
+            tracing::warn!(worker = setup.name, "{ANYTHING}");
+        }
         self.directory.get_or_insert_with(|| setup.base.clone());
         Ok(())
     }
 
     async fn work(&self, job: &Job, ctx: &Context) -> WorkResult {
         let line: CommandLine = job.params()?;
-        if !self.allow.contains(&line.command) {
-            return Err(WorkError::fail(anyhow!(
-                "`{}` is not in `allow`; this worker runs {}",
-                line.command.escape_debug(),
-                self.allow.join(", ")
-            )));
-        }
+        let program = self.allow.program(&line.command, &self.folders).map_err(|refusal| match refusal {
+            Refusal::Never(message) => WorkError::fail(anyhow!(message)),
+            Refusal::NotNow(message) => WorkError::retry(anyhow!(message)),
+        })?;
         let kept = job.capture_output == Some(true);
-        let command = self.command(&line, kept, job, ctx);
+        let command = self.command(Command::new(&*program), &line.params, kept, job, ctx);
         let limit = usize::try_from(self.output_limit.bytes()).unwrap_or(usize::MAX);
         let under_way = ctx.foreign_work().await;
         let ended = process::run(command, limit, ctx.cancelled()).await.map_err(|error| self.not_started(&line.command, &error))?;
@@ -89,13 +94,21 @@ impl Worker for Cli {
         }
         Ok(Output::of(&ended.stdout.text())?)
     }
+
+    fn remarks(&self) -> Vec<Remark> {
+        let is_free = self.allow == Allow::Any;
+        let free = is_free.then(|| Remark::warning("allow", ANYTHING).help("name what is needed, as in `allow: [\"/usr/bin/ffmpeg\"]`"));
+        free.into_iter().chain(self.env.keys().filter_map(|name| misnamed(name))).collect()
+    }
 }
 
+/// What `allow: any` means.
+const ANYTHING: &str = "`allow: any`: whoever can give jobs in can run any command, as the user that goworker runs as";
+
 impl Cli {
-    fn command(&self, line: &CommandLine, kept: bool, job: &Job, ctx: &Context) -> Command {
-        let mut command = Command::new(&line.command);
+    fn command(&self, mut command: Command, params: &[String], kept: bool, job: &Job, ctx: &Context) -> Command {
         command
-            .args(&line.params)
+            .args(params)
             .env_clear()
             .envs(&self.env)
             .env("JOB_ID", job.id.as_str())
@@ -144,19 +157,13 @@ fn judge(command: &str, Ended { status, stopped, stderr, .. }: &Ended) -> Result
     }
 }
 
-fn check_allowed(allow: &[String]) -> anyhow::Result<()> {
-    ensure!(!allow.is_empty(), "`allow` is empty, so no job could run; name the commands by their absolute paths");
-    match allow.iter().find(|command| !Path::new(command).is_absolute()) {
-        Some(command) => {
-            bail!("`{command}` in `allow` is not an absolute path; write it as in \"/usr/bin/ffmpeg\", no search path is used")
-        }
-        None => Ok(()),
-    }
-}
-
-fn check_variable(name: &str) -> anyhow::Result<()> {
+/// What is wrong with the name of a variable in `env`.
+fn misnamed(name: &str) -> Option<Remark> {
     const OURS: [&str; 4] = ["JOB_ID", "JOB_NAME", "JOB_ATTEMPT", "JOB_TOKEN"];
-    ensure!(!OURS.contains(&name), "`{name}` in `env` is set by goworker itself for each job; choose another name");
-    ensure!(!name.is_empty() && !name.contains(['=', '\0']), "`{}` in `env` is not a name of a variable", name.escape_debug());
-    Ok(())
+    if OURS.contains(&name) {
+        let message = format!("`{name}` is set by goworker itself for each job");
+        return Some(Remark::error("env", message).help("choose another name"));
+    }
+    let is_name = !name.is_empty() && !name.contains(['=', '\0']);
+    (!is_name).then(|| Remark::error("env", format!("`{}` is not a name of a variable", name.escape_debug())))
 }

@@ -1,9 +1,11 @@
 //! The worker through the public door, with real processes.
 
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use goworker::{Failure, Ids, Outcome, Plugin, WorkerHandle};
+use goworker::config::Config;
+use goworker::{Failure, Ids, Outcome, Plugin, Registry, WorkerHandle};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +20,12 @@ struct Bench {
 }
 
 fn settings() -> CliConfig {
-    CliConfig { allow: vec!["/bin/sh".into(), "/bin/missing".into()], env: BTreeMap::new(), directory: None, output_limit: Size(1 << 20) }
+    CliConfig {
+        allow: Allow::Only(vec!["/bin/sh".into(), "/bin/missing".into()]),
+        env: BTreeMap::new(),
+        directory: None,
+        output_limit: Size(1 << 20),
+    }
 }
 
 async fn start(cli: CliConfig, folder: &Path) -> anyhow::Result<WorkerHandle> {
@@ -300,12 +307,35 @@ async fn a_run_that_is_given_up_leaves_no_process_behind() {
 }
 
 #[tokio::test]
-async fn settings_that_cannot_work_are_told_at_the_start() {
-    let allow = |commands: &[&str]| CliConfig { allow: commands.iter().map(|&c| c.to_owned()).collect(), ..settings() };
-    let env = |name: &str| CliConfig { env: BTreeMap::from([(name.to_owned(), String::new())]), ..settings() };
-    let mut reasons = Vec::new();
-    for cli in [allow(&[]), allow(&["/bin/sh", "ffmpeg"]), env("JOB_ID"), env("A=B"), env("")] {
-        reasons.push(start(cli, Path::new(".")).await.unwrap_err().to_string());
+async fn any_command_may_be_allowed_and_bare_names_are_looked_up_in_path() {
+    let bench = Bench::with(CliConfig { allow: Allow::Any, ..settings() }).await;
+    let job = bench.job(json!({ "command": "sh", "params": ["-c", "echo it is found"] }));
+    assert_eq!(bench.run(&job).await, Outcome::Done(Output::from(json!("it is found\n"))));
+    assert_eq!(bench.output("echo by its path").await, "by its path\n");
+    let failure = retried(bench.run(&bench.job(json!({ "command": "no-such-command" }))).await);
+    assert_eq!(failure.message, "cannot start no-such-command: it is in no folder of PATH");
+    let failure = failed(bench.run(&bench.job(json!({ "command": "./sh" }))).await);
+    assert_eq!(failure.message, "`./sh` is neither an absolute path nor a bare name, which would be looked up in PATH");
+}
+
+/// What `check` says of a worker with these settings.
+fn checked(settings: &str) -> String {
+    let ron = format!("(\n    providers: {{ \"jobs\": memory() }},\n    workers: {{ \"cli\": cli({settings}) }},\n)");
+    match Config::parse(&ron, Path::new("jobs.ron"), &Registry::builtin()) {
+        Ok(loaded) => loaded.warnings.render(false),
+        Err(report) => report.render(false),
     }
-    insta::assert_snapshot!(reasons.join("\n"));
+}
+
+#[test]
+fn settings_that_cannot_work_or_are_dangerous_are_told_with_their_place() {
+    let told = [
+        "allow: []",
+        r#"allow: ["/bin/sh", "ffmpeg"]"#,
+        "allow: all",
+        "allow: \"any\"",
+        r#"allow: ["/bin/sh"], env: { "JOB_ID": "x", "A=B": "x", "": "x" }"#,
+        "allow: any",
+    ];
+    insta::assert_snapshot!(told.map(checked).join("\n"));
 }
