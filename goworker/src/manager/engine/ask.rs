@@ -158,10 +158,6 @@ impl Engine {
     fn accept(&mut self, lane: usize, asked: Instant, batch: Batch) {
         let Batch { lease, deliveries, .. } = batch;
         self.idle.reset();
-        let now = self.rulebook.clock.now();
-        if let Some(starts) = &mut self.lanes[lane].starts {
-            starts.note(deliveries.len(), now);
-        }
         self.lanes[lane].hold(lease, deliveries.len(), asked);
         self.renew_later(lane);
         for delivery in deliveries {
@@ -183,7 +179,8 @@ impl Engine {
             return self.bury(lane, token, delivery, Failure::new(Cause::Poison, message));
         }
         match pool {
-            Some(pool) if self.pools[pool].free > 0 => self.start(lane, pool, token, delivery),
+            // What is tried again, or comes unasked for, is held to the rate as well.
+            Some(pool) if self.pools[pool].free > 0 && self.allowed(lane) > 0 => self.start(lane, pool, token, delivery),
             Some(_) => self.lanes[lane].parked.push_back((delivery, token)),
             None => {
                 let failure = Failure::new(Cause::NoWorker, format!("no worker runs jobs of type `{}`", delivery.job.job_type));
@@ -204,7 +201,7 @@ impl Engine {
         self.set_timer(after, Timer::Rested(lane, token, Box::new(delivery)));
     }
 
-    /// Starts what waits for a slot, as far as there are slots.
+    /// Starts what waits for a slot or for the rate, as far as there are slots and the rate allows.
     fn start_parked(&mut self, lane: usize) {
         for _ in 0..self.lanes[lane].parked.len() {
             if let Some((delivery, token)) = self.lanes[lane].parked.pop_front() {
