@@ -229,3 +229,22 @@ fn a_redirect_from_tls_to_none_is_not_followed() {
     insta::assert_snapshot!(reason, @"https://127.0.0.1:TLS redirects to http://127.0.0.1:PLAIN, which is without TLS");
     assert_eq!((&dead["attempt"], plain.connections()), (&json!(1), 0), "trying again would not mend it");
 }
+
+#[test]
+fn what_is_wrong_with_params_is_told_before_the_job_is_accepted() {
+    let sandbox = sandbox(r#"url: "http://example.com""#);
+    let refused = |params: Value| {
+        let enqueued = sandbox.run(["enqueue", "http.ron", "--type", "http", "--params", &params.to_string()]);
+        assert_eq!(enqueued.status.code(), Some(2), "{params}");
+        text(&enqueued.stderr)
+    };
+    let wrong = [json!({ "url": 3, "bdoy": "hush", "timeout": 5 }), json!({ "expect": "ok" }), json!("http://example.com")];
+    insta::assert_snapshot!(wrong.map(refused).join(""));
+    for params in [
+        json!(null),
+        json!({ "UrlParams": { "a": 1, "b": [true, null, "x"] }, "headers": { "x": null, "n": u64::MAX } }),
+        json!({ "body": [1], "expect": [200, "4xx", "409"], "timeout": "5s", "method": "post", "url": null }),
+    ] {
+        enqueue(&sandbox, &params.to_string().len().to_string(), params);
+    }
+}

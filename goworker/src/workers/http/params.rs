@@ -19,7 +19,7 @@ use super::headers;
 /// A request; all but `url` may be left out, and that too if the worker has one.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, expecting = "an object: {\"url\": \"https://..\", \"method\": \"POST\", \"body\": {..}}")]
-#[schemars(transform = with_the_old_name)]
+#[schemars(transform = as_it_is_read)]
 pub(super) struct Params {
     /// Where the request goes.
     url: Option<String>,
@@ -63,7 +63,9 @@ enum Part {
     Flag(bool),
 }
 
-fn with_the_old_name(schema: &mut Schema) {
+/// A job may have no params at all, and GoWorker's name for one of them.
+fn as_it_is_read(schema: &mut Schema) {
+    schema.insert("type".to_owned(), serde_json::json!(["object", "null"]));
     let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
     if let Some(properties) = properties
         && let Some(url_params) = properties.get("url_params").cloned()
