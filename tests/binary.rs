@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 goworker::plugins![goworker_tests, alone, renamed];
 
+goworker::allocator!();
+
 fn main() -> ExitCode {
     goworker::cli::main()
 }

@@ -8,12 +8,13 @@ use goworker_tests::faulty::{Fault, Faulty};
 use goworker_tests::queues::queue;
 
 /// Those that tell in processes, and none.
-const FAULTS: [Fault; 9] = [
+const FAULTS: [Fault; 10] = [
     Fault::None,
     Fault::SettledBeforeRun,
     Fault::NoFencing,
     Fault::NoLease,
     Fault::NoRenewal,
+    Fault::Stalls,
     Fault::DiesOnceTaken,
     Fault::DiesBeforeAccepting,
     Fault::DiesOnceAccepted,

@@ -53,6 +53,8 @@ pub enum Fault {
     SettledBeforeRun,
     /// What is handed out is never taken back.
     NoLease,
+    /// As long as there is a file `stalled` beside the configuration, it hands out nothing, and says nothing of it.
+    Stalls,
     /// The process dies when jobs that are to move have been taken out of it.
     DiesOnceTaken,
     /// The process dies before it accepts jobs that move to it.
@@ -121,6 +123,10 @@ impl Faulty {
         if self.is(fault) {
             std::process::abort();
         }
+    }
+
+    fn is_stalled(&self) -> bool {
+        self.is(Fault::Stalls) && self.notes().shared.with_file_name("stalled").exists()
     }
 
     fn inner(&self) -> &QueueHandle {
@@ -235,6 +241,9 @@ impl Provider for Faulty {
     }
 
     async fn fetch(&self, demand: &Demand) -> Result<Batch, ProviderError> {
+        if self.is_stalled() {
+            return Ok(Batch::empty());
+        }
         let mut batch = self.inner().fetch(demand).await?;
         while self.is(Fault::FetchWaits) && batch.deliveries.is_empty() {
             self.inner().ready(demand).await;
@@ -268,6 +277,9 @@ impl Provider for Faulty {
     }
 
     async fn ready(&self, demand: &Demand) {
+        while self.is_stalled() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
         self.inner().ready(demand).await;
     }
 

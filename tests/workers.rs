@@ -143,3 +143,45 @@ impl Worker for Vault {
         Ok(Output::from(serde_json::json!({ "token": self.token.to_string(), "level": self.level })))
     }
 }
+
+/// Computes for as long as the params say (milliseconds).
+#[worker]
+#[derive(Debug)]
+pub struct Burning {}
+
+impl Worker for Burning {
+    async fn work(&self, job: &Job, _: &Context) -> WorkResult {
+        compute(millis(job)?);
+        Ok(Output::none())
+    }
+}
+
+/// Has a name of its own in a profile.
+#[inline(never)]
+fn compute(time: Duration) {
+    let began = std::time::Instant::now();
+    while began.elapsed() < time {
+        (0..100_000_u64).for_each(|number| {
+            std::hint::black_box(number);
+        });
+    }
+}
+
+/// Holds as many bytes as the params say, for three seconds.
+#[worker]
+#[derive(Debug)]
+pub struct Hoarding {}
+
+impl Worker for Hoarding {
+    async fn work(&self, job: &Job, _: &Context) -> WorkResult {
+        let hoard = hoard(job.params::<usize>()?);
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        Ok(Output::of(&std::hint::black_box(hoard).len())?)
+    }
+}
+
+/// Has a name of its own in a profile.
+#[inline(never)]
+fn hoard(bytes: usize) -> Vec<Vec<u8>> {
+    (0..bytes / 10_000).map(|_| vec![1; 10_000]).collect()
+}

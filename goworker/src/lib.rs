@@ -87,6 +87,8 @@ pub use serde;
 #[doc(hidden)]
 pub mod __private {
     pub use inventory;
+    #[cfg(all(feature = "profile", target_os = "linux"))]
+    pub use tikv_jemallocator::Jemalloc;
 
     pub use crate::function::{AsParams, CannotFail, HasNoSchema, ParamsSchema, Returned, blocking};
     pub use crate::job::Job;

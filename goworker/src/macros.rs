@@ -201,3 +201,30 @@ macro_rules! plugins {
         use ::$name as _;)*
     };
 }
+
+/// Makes the allocator of a binary the one that `run --profile-heap` can ask (jemalloc), on Linux and with the feature `profile`;
+/// elsewhere it changes nothing.
+///
+/// ```
+/// goworker::allocator!();
+///
+/// fn main() -> std::process::ExitCode {
+///     # if true { return std::process::ExitCode::SUCCESS }
+///     goworker::cli::main()
+/// }
+/// ```
+#[cfg(all(feature = "profile", target_os = "linux"))]
+#[macro_export]
+macro_rules! allocator {
+    () => {
+        #[global_allocator]
+        static ALLOCATOR: $crate::__private::Jemalloc = $crate::__private::Jemalloc;
+    };
+}
+
+/// Makes the allocator of a binary the one that `run --profile-heap` can ask, on Linux and with the feature `profile`: not so here.
+#[cfg(not(all(feature = "profile", target_os = "linux")))]
+#[macro_export]
+macro_rules! allocator {
+    () => {};
+}

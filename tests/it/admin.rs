@@ -10,8 +10,8 @@ use goworker_tests::redis_server::RedisServer;
 use goworker_tests::tcp_proxy::{TcpProxy, Weather};
 use serde_json::json;
 
-use crate::BINARY;
 use crate::command_line::text;
+use crate::{BINARY, BROKEN};
 
 /// A daemon with this queue, and where it tells of itself.
 fn start(sandbox: &Sandbox, queue: &str) -> (Daemon, String) {
@@ -131,6 +131,26 @@ fn a_run_is_not_ready_while_its_queue_is_away_and_ready_when_it_is_back() {
     assert!(reasons["reasons"][0].as_str().unwrap().starts_with("`jobs` is away for"), "{reasons}");
     proxy.set(Weather::Fair);
     wait_until("it is ready again", Duration::from_secs(60), || status("readyz") == 200);
+}
+
+/// It takes as long as nothing may have started, a minute, and the time until the queue is looked at.
+#[test]
+fn a_run_whose_queue_hands_out_nothing_does_not_consume_until_it_does_so_again() {
+    let redis = RedisServer::start();
+    let sandbox = Sandbox::new(BROKEN);
+    sandbox.write("stalled", "");
+    let queue = format!(r##"faulty(fault: "Stalls", queue: r#"redis(url: "{}")"#)"##, redis.url());
+    let (daemon, url) = start(&sandbox, &queue);
+    enqueue(&sandbox, &["--type", "scripted", "--name", "ok"]);
+    let consuming = || curl([&format!("{url}/healthz/consuming")]);
+    assert_eq!(consuming().status, 200, "it has just come");
+    wait_until("it does not consume", Duration::from_secs(240), || consuming().status == 503);
+    let reasons = consuming().json();
+    let reason = reasons["reasons"][0].as_str().unwrap();
+    assert!(reason.starts_with("`jobs` has jobs of type `scripted`, 20 of 20 slots are free, and none has started for "), "{reasons}");
+    assert_eq!(["livez", "readyz"].map(|path| curl([&format!("{url}/{path}")]).status), [200; 2], "it is none of what they tell");
+    std::fs::remove_file(sandbox.path("stalled")).unwrap();
+    wait_until("it consumes", Duration::from_secs(60), || consuming().status == 200 && daemon.talk().contains("done in"));
 }
 
 #[test]

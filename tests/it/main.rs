@@ -27,6 +27,7 @@ mod pausing;
 mod pipelines;
 mod planted_faults;
 mod processes;
+mod profiles;
 mod rate;
 mod redis_faults;
 mod redis_groups;

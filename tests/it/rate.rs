@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use goworker::testing::{EPOCH, Pipeline};
-use goworker_tests::daemon::{Sandbox, wait_until};
+use goworker::testing::{EPOCH, Pipeline, Trace};
+use goworker_tests::daemon::{Daemon, Sandbox, wait_until};
+use goworker_tests::http::curl;
 use goworker_tests::redis_server::RedisServer;
 
 use crate::BINARY;
@@ -81,10 +82,11 @@ fn a_rate_spreads_jobs_over_time() {
     assert_eq!(ended, [0, 0, 10, 10, 20]);
 }
 
-/// A source without a store, or with one: three files, a job in each.
-fn run_folder(more: &str) -> Vec<i64> {
+/// When five jobs have started that a source brings, which may be in files, or in lines of a text.
+fn run_source(providers: &str) -> Vec<i64> {
     let sandbox = Sandbox::new(BINARY);
-    sandbox.write("jobs.ron", &config(&format!(r#""inbox": folder(path: "inbox", rate: per(2, "700ms"){more}"#)));
+    sandbox.write("jobs.ron", &config(providers));
+    sandbox.write("lines.txt", "j0\nj1\nj2\nj3\nj4\n");
     for number in 0..5 {
         sandbox.write(&format!("inbox/{number}.json"), r#"{"type":"ledger"}"#);
     }
@@ -95,12 +97,73 @@ fn run_folder(more: &str) -> Vec<i64> {
 
 #[test]
 fn jobs_of_a_source_without_a_store_are_asked_for_as_the_rate_allows() {
-    let starts = run_folder(")");
-    assert!(shortest(&starts, 3) > 600, "{starts:?}");
+    for source in [r#"folder(path: "inbox", rate: per(2, "700ms"))"#, r#"lines(path: "lines.txt", rate: per(2, "700ms"))"#] {
+        let starts = run_source(&format!(r#""source": {source}"#));
+        assert!(shortest(&starts, 3) > 600, "{source}: {starts:?}");
+    }
 }
 
 #[test]
 fn a_source_puts_jobs_into_its_queue_as_the_rate_allows() {
-    let starts = run_folder(r#", into: "jobs"), "jobs": memory()"#);
-    assert!(shortest(&starts, 3) > 500, "{starts:?}");
+    for source in ["folder(path: \"inbox\"", "lines(path: \"lines.txt\""] {
+        let starts = run_source(&format!(r#""source": {source}, rate: per(2, "700ms"), into: "jobs"), "jobs": memory()"#));
+        assert!(shortest(&starts, 3) > 500, "{source}: {starts:?}");
+    }
+}
+
+#[test]
+fn jobs_of_a_redis_list_start_as_the_rate_allows() {
+    let server = RedisServer::start();
+    let sandbox = Sandbox::new(BINARY);
+    sandbox.write("jobs.ron", &config(&format!(r#""jobs": redis(url: "{}", list: "job_list", rate: per(2, "700ms"))"#, server.url())));
+    (0..5).for_each(|_| _ = server.cli(&["LPUSH", "job_list", r#"{"name":"x","type":"ledger"}"#]));
+    let run = sandbox.run(["run", "jobs.ron", "--until-idle"]);
+    assert!(text(&run.stdout).starts_with("5 done"), "{}{}", text(&run.stdout), text(&run.stderr));
+    assert!(shortest(&starts(&sandbox), 3) > 500, "{:?}", starts(&sandbox));
+}
+
+/// A daemon that takes jobs over HTTP, and where.
+fn over_http(sandbox: &Sandbox, settings: &str) -> (Daemon, String) {
+    sandbox.write("jobs.ron", &config(&format!(r#""jobs": memory(), "api": http(listen: "127.0.0.1:0", {settings})"#)));
+    let daemon = sandbox.start(["--log", "json", "jobs.ron"]);
+    let url = format!("http://{}/jobs", daemon.address("api"));
+    (daemon, url)
+}
+
+#[test]
+fn requests_without_a_store_are_held_until_the_rate_has_let_their_jobs_start() {
+    let sandbox = Sandbox::new(BINARY);
+    let (_daemon, url) = over_http(&sandbox, r#"rate: per(2, "700ms")"#);
+    let five = format!("[{}]", [r#"{"type":"ledger"}"#; 5].join(","));
+    assert_eq!(curl([&url, "--data", &five]).status, 200);
+    assert!(shortest(&starts(&sandbox), 3) > 600, "{:?}", starts(&sandbox));
+}
+
+#[test]
+fn requests_beyond_the_rate_at_which_a_queue_takes_them_in_are_refused() {
+    let sandbox = Sandbox::new(BINARY);
+    let (_daemon, url) = over_http(&sandbox, r#"into: "jobs", rate: per(2, "1h")"#);
+    let send = |jobs: usize| curl([&url, "--data", &format!("[{}]", vec![r#"{"type":"ledger"}"#; jobs].join(","))]);
+    assert_eq!(send(1).status, 202);
+    let refused = send(2);
+    assert_eq!(refused.status, 429, "{refused:?}");
+    let after: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((3_000..=3_600).contains(&after), "{refused:?}");
+    assert_eq!([send(1).status, send(1).status], [202, 429], "what was refused is not counted");
+}
+
+/// A schedule under virtual time whose jobs fail once.
+fn timeline(queue: &str, into: &str) -> Trace {
+    let mut pipeline = Pipeline::new(&format!(
+        r#"(providers: {{ {queue}"often": cron(schedule: "@every 1m", {into}rate: per(1, "10m"), misfire: all(max: 100),
+            job: (type: "scripted", name: "ok")) }}, workers: {{ "scripted": scripted() }}, retry: (retries: 1, backoff: fixed("1s")))"#
+    ));
+    pipeline.fault("fail scripted once");
+    pipeline.run_for(Duration::from_secs(3_000))
+}
+
+#[test]
+fn a_schedule_brings_jobs_as_the_rate_allows_also_those_that_are_tried_again() {
+    insta::assert_snapshot!("directly", timeline("", ""));
+    insta::assert_snapshot!("into_a_queue", timeline(r#""jobs": memory(), "#, r#"into: "jobs", "#));
 }

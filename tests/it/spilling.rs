@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use goworker::Client;
 use goworker_tests::daemon::{Sandbox, wait_until};
+use goworker_tests::http::curl;
 use goworker_tests::redis_server::RedisServer;
 use serde_json::{Value, json};
 
@@ -259,4 +260,28 @@ fn an_orderly_end_leaves_no_move_open() {
     assert_eq!(server.cli(&["EXISTS", "{goworker:jobs}:moving"]), "0");
     let waiting = |queue| states(&sandbox, queue).get("ready").copied().unwrap_or_default();
     assert!(waiting("jobs") > 0 && waiting("local") > 0, "it ended in the middle");
+}
+
+#[test]
+fn a_job_that_has_moved_is_looked_at_and_cancelled_over_http() {
+    let server = RedisServer::start();
+    let sandbox = Sandbox::new(BINARY);
+    let api = r#"providers: { "api": http(listen: "127.0.0.1:0", into: "jobs"),"#;
+    sandbox.write("jobs.ron", &config(&server.url(), "local.db", 60_000, 1).replace("providers: {", api));
+    enqueue(&sandbox, &jobs(0, 3_000));
+    let daemon = sandbox.start(["--log", "json", "jobs.ron"]);
+    let url = format!("http://{}/jobs", daemon.address("api"));
+    let moved = || {
+        let listed = sandbox.run(["jobs", "jobs.ron", "--queue", "local", "--state", "ready", "--limit", "1", "--format", "json"]);
+        let listed: Value = serde_json::from_slice(&listed.stdout).unwrap_or_default();
+        listed["jobs"][0]["id"].as_str().map(str::to_owned)
+    };
+    wait_until("jobs have moved", Duration::from_secs(60), || moved().is_some());
+    let at = format!("{url}/{}", moved().unwrap());
+    let found = curl([&at]);
+    assert_eq!((found.status, &found.json()["state"]), (200, &json!("ready")), "{found:?}");
+    let cancelled = curl([&at, "--request", "DELETE"]);
+    assert_eq!(cancelled.status, 200, "{cancelled:?}");
+    assert_eq!(curl([&at]).json()["state"], "cancelled");
+    assert_eq!(curl([&format!("{url}/nobody")]).status, 404);
 }

@@ -64,8 +64,8 @@ pub(super) fn start(options: &LogOptions, default: &str) -> Result<(), Fault> {
 
 fn filter(option: Option<&str>, variable: Option<&str>, default: &str) -> Result<EnvFilter, String> {
     let directives = option.or(variable.filter(|text| !text.trim().is_empty())).unwrap_or(default);
-    // The crate that watches files tells at `info` and `warn` what only its authors want to know.
-    let directives = if directives == "info" { "info,notify=error" } else { directives };
+    // The crates that watch files and take samples tell at `info` and `warn` what only their authors want to know.
+    let directives = if directives == "info" { "info,notify=error,rpprof=warn" } else { directives };
     EnvFilter::try_new(directives).map_err(|error| {
         format!("RUST_LOG is `{}`: {error}; write a level, such as `debug`, or `warn,goworker=debug`", escape::line(directives))
     })
@@ -272,7 +272,7 @@ mod tests {
         let text = |option, variable| filter(option, variable, "info").map(|filter| filter.to_string());
         assert_eq!(text(Some("debug"), Some("trace")), Ok("debug".into()));
         assert_eq!(text(None, Some("warn")), Ok("warn".into()));
-        assert_eq!(text(None, Some(" ")), Ok("notify=error,info".into()));
+        assert_eq!(text(None, Some(" ")), Ok("rpprof=warn,notify=error,info".into()));
         assert!(text(None, Some("goworker=loud")).unwrap_err().starts_with("RUST_LOG is `goworker=loud`"));
     }
 }

@@ -148,12 +148,12 @@ impl OpenQueue {
         }
     }
 
-    /// The job with all its attempts, if there is one of that id.
+    /// The job with all its attempts, if there is one of that id, here or where jobs move from here.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn get(&self, id: &JobId) -> Result<Option<JobRecord>, ClientError> {
-        self.handle.get(id).await.map_err(self.store_error())
+        self.found(id).await.map_err(self.store_error())
     }
 
     /// The jobs that `filter` selects, newest first.
@@ -169,7 +169,13 @@ impl OpenQueue {
     /// # Errors
     /// When the store cannot be written.
     pub async fn cancel(&self, id: &JobId) -> Result<Change, ClientError> {
-        self.handle.cancel(std::slice::from_ref(id)).await.map_err(self.store_error()).map(only)
+        let ids = std::slice::from_ref(id);
+        let here = self.handle.cancel(ids).await.map(only);
+        let change = match self.moved(&here) {
+            Some(spill) => spill.cancel(ids).await.map(only),
+            None => here,
+        };
+        change.map_err(self.store_error())
     }
 
     /// Makes a job that has ended ready again.
@@ -177,7 +183,13 @@ impl OpenQueue {
     /// # Errors
     /// When the store cannot be written.
     pub async fn retry(&self, id: &JobId) -> Result<Change, ClientError> {
-        self.handle.retry(std::slice::from_ref(id)).await.map_err(self.store_error()).map(only)
+        let ids = std::slice::from_ref(id);
+        let here = self.handle.retry(ids).await.map(only);
+        let change = match self.moved(&here) {
+            Some(spill) => spill.retry(ids).await.map(only),
+            None => here,
+        };
+        change.map_err(self.store_error())
     }
 
     /// Forgets a job that does not run.
@@ -185,7 +197,13 @@ impl OpenQueue {
     /// # Errors
     /// When the store cannot be written.
     pub async fn delete(&self, id: &JobId) -> Result<Change, ClientError> {
-        self.handle.delete(std::slice::from_ref(id)).await.map_err(self.store_error()).map(only)
+        let ids = std::slice::from_ref(id);
+        let here = self.handle.delete(ids).await.map(only);
+        let change = match self.moved(&here) {
+            Some(spill) => spill.delete(ids).await.map(only),
+            None => here,
+        };
+        change.map_err(self.store_error())
     }
 
     /// Pauses the jobs of a type, or the whole queue: nothing of it is started anywhere until it is resumed. Those that run
@@ -219,6 +237,11 @@ impl OpenQueue {
     /// When the store cannot be read.
     pub async fn processes(&self) -> Result<Vec<ProcessRecord>, ClientError> {
         self.handle.processes().await.map_err(self.store_error())
+    }
+
+    /// Where a job may be that is not here.
+    fn moved(&self, here: &Result<Change, ProviderError>) -> Option<&QueueHandle> {
+        self.spill.as_ref().filter(|_| matches!(here, Ok(Change::Absent)))
     }
 
     fn conflict(&self, ids: Vec<JobId>) -> ClientError {

@@ -225,7 +225,12 @@ impl Manager {
     ) -> Result<(), StartError> {
         // A link needs its queue, so the queues come first.
         let (queues, sources): (Vec<_>, Vec<_>) = providers.into_iter().partition(|entry| matches!(entry.source, Source::Queue(_)));
-        for entry in queues.into_iter().chain(sources) {
+        for entry in queues {
+            self.start_provider(base, entry).await?;
+        }
+        let targets: Vec<_> = self.queues.iter().map(|queue| self.spill_target(queue).map(|(_, target)| target)).collect();
+        self.queues = std::mem::take(&mut self.queues).into_iter().zip(targets).map(|(queue, target)| queue.spilling(target)).collect();
+        for entry in sources {
             self.start_provider(base, entry).await?;
         }
         for entry in workers {
@@ -242,8 +247,7 @@ impl Manager {
 
     /// What moves jobs out of a queue when it is short of room, if it is to be done.
     fn spill(&self, queue: &OpenQueue) -> Option<Spill> {
-        let target_name = queue.handle().spills_into()?.to_owned();
-        let target = self.queues.iter().find(|other| other.name() == target_name)?.handle().clone();
+        let (target_name, target) = self.spill_target(queue)?;
         Some(Spill {
             name: queue.name().to_owned(),
             source: queue.handle().clone(),
@@ -254,6 +258,13 @@ impl Manager {
             random: self.rulebook.random.clone(),
             known_target: OnceCell::new(),
         })
+    }
+
+    /// Where the jobs of a queue move when it is short of room.
+    fn spill_target(&self, queue: &OpenQueue) -> Option<(String, QueueHandle)> {
+        let name = queue.handle().spills_into()?.to_owned();
+        let target = self.queues.iter().find(|other| other.name() == name)?.handle().clone();
+        Some((name, target))
     }
 
     fn ids(&self) -> Ids {

@@ -151,8 +151,17 @@ fn a_proxy_of_the_configuration_gets_everything_but_private_addresses() {
     assert!(!requests[0].header("proxy-authorization").is_empty());
 }
 
-/// A server with TLS for 127.0.0.1 that answers each connection once.
-fn tls_server(certificate: &rcgen::Certificate, key: &KeyPair) -> u16 {
+/// Whom a certificate is trusted for, and its text.
+fn authority() -> (Issuer<'static, KeyPair>, String) {
+    let key = KeyPair::generate().unwrap();
+    let mut authority = CertificateParams::default();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let pem = authority.self_signed(&key).unwrap().pem();
+    (Issuer::new(authority, key), pem)
+}
+
+/// A server with TLS for 127.0.0.1 that gives each connection this answer.
+fn tls_server(certificate: &rcgen::Certificate, key: &KeyPair, answer: Vec<u8>) -> u16 {
     let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
@@ -161,12 +170,12 @@ fn tls_server(certificate: &rcgen::Certificate, key: &KeyPair) -> u16 {
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            let config = Arc::clone(&config);
+            let (config, answer) = (Arc::clone(&config), answer.clone());
             let serve = move || -> io::Result<()> {
                 let connection = ServerConnection::new(config).map_err(io::Error::other)?;
                 let mut stream = BufReader::new(StreamOwned::new(connection, stream));
                 http_server::read(&mut stream)?;
-                stream.get_mut().write_all(&answer("200 OK", &[], "over TLS"))
+                stream.get_mut().write_all(&answer)
             };
             // A client that trusts nobody breaks off.
             std::thread::spawn(move || drop(serve()));
@@ -177,11 +186,7 @@ fn tls_server(certificate: &rcgen::Certificate, key: &KeyPair) -> u16 {
 
 #[test]
 fn a_server_is_trusted_by_its_certificate_only() {
-    let authority_key = KeyPair::generate().unwrap();
-    let mut authority = CertificateParams::default();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority_pem = authority.self_signed(&authority_key).unwrap().pem();
-    let issuer = Issuer::new(authority, authority_key);
+    let (issuer, authority_pem) = authority();
     let certified = |expired: bool| {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
@@ -189,7 +194,7 @@ fn a_server_is_trusted_by_its_certificate_only() {
             params.not_after = rcgen::date_time_ymd(2001, 1, 1);
         }
         let certificate = params.signed_by(&key, &issuer).unwrap();
-        tls_server(&certificate, &key)
+        tls_server(&certificate, &key, answer("200 OK", &[], "over TLS"))
     };
     let (good, expired) = (certified(false), certified(true));
     let trusting = sandbox(r#"allow_private: ["127.0.0.1"], ca: "ca.pem""#);
@@ -204,4 +209,42 @@ fn a_server_is_trusted_by_its_certificate_only() {
     let reason = job(&trusting, &format!("port-{expired}"))["error"].as_str().unwrap().to_owned();
     assert!(reason.contains("certificate"), "{reason}");
     assert_eq!(job(&trusting, &format!("port-{expired}"))["attempt"], 2, "it may be renewed meanwhile");
+}
+
+#[test]
+fn a_redirect_from_tls_to_none_is_not_followed() {
+    let plain = HttpServer::start(|_| answer("200 OK", &[], "in the open"));
+    let (issuer, authority_pem) = authority();
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    let sends_on = answer("307 Temporary Redirect", &[&format!("Location: {}", plain.url("/hush"))], "");
+    let port = tls_server(&certificate, &key, sends_on);
+    let sandbox = sandbox(r#"allow_private: ["127.0.0.1"], ca: "ca.pem", redirects: 5"#);
+    sandbox.write("ca.pem", &authority_pem);
+    enqueue(&sandbox, "downgraded", json!({ "url": format!("https://127.0.0.1:{port}/"), "method": "POST", "body": "hush" }));
+    let run = sandbox.run(["http.ron", "--until-idle"]);
+    assert!(text(&run.stdout).starts_with("1 dead"), "{}{}", text(&run.stdout), text(&run.stderr));
+    let dead = job(&sandbox, "downgraded");
+    let reason = dead["error"].as_str().unwrap().replace(&port.to_string(), "TLS").replace(&plain.port().to_string(), "PLAIN");
+    insta::assert_snapshot!(reason, @"https://127.0.0.1:TLS redirects to http://127.0.0.1:PLAIN, which is without TLS");
+    assert_eq!((&dead["attempt"], plain.connections()), (&json!(1), 0), "trying again would not mend it");
+}
+
+#[test]
+fn what_is_wrong_with_params_is_told_before_the_job_is_accepted() {
+    let sandbox = sandbox(r#"url: "http://example.com""#);
+    let refused = |params: Value| {
+        let enqueued = sandbox.run(["enqueue", "http.ron", "--type", "http", "--params", &params.to_string()]);
+        assert_eq!(enqueued.status.code(), Some(2), "{params}");
+        text(&enqueued.stderr)
+    };
+    let wrong = [json!({ "url": 3, "bdoy": "hush", "timeout": 5 }), json!({ "expect": "ok" }), json!("http://example.com")];
+    insta::assert_snapshot!(wrong.map(refused).join(""));
+    for params in [
+        json!(null),
+        json!({ "UrlParams": { "a": 1, "b": [true, null, "x"] }, "headers": { "x": null, "n": u64::MAX } }),
+        json!({ "body": [1], "expect": [200, "4xx", "409"], "timeout": "5s", "method": "post", "url": null }),
+    ] {
+        enqueue(&sandbox, &params.to_string().len().to_string(), params);
+    }
 }

@@ -1,10 +1,13 @@
 //! GoWorker's providers: what becomes of each.
 
+use std::time::Duration;
+
 use super::address::{Listen, Unusable, listen, server};
 use super::document::Object;
 use super::plan::{Entry, Plan, text};
 use super::units::{interval, memory, rate};
 use super::{Old, leave_out, list_unknown};
+use crate::units::Dur;
 
 /// The queues that there are, by what they were.
 #[derive(Debug, Default)]
@@ -179,8 +182,9 @@ fn set_listen(old: &Object<'_>, key: &str, given: &str, usual: u16, could: &str,
     }
 }
 
-/// Why nobody has to look again and again.
-const NOTICED: &str = "files are noticed as soon as they are there; on network drives, which tell nothing, within 5 seconds";
+/// How often a folder may be looked at.
+const OFTEN: Duration = Duration::from_millis(100);
+const RARELY: Duration = Duration::from_secs(24 * 3_600);
 
 /// The provider `file` was in GoWorker's sample configuration only.
 fn file(old: &Object<'_>, queues: &mut Queues, plan: &mut Plan) {
@@ -190,7 +194,7 @@ fn file(old: &Object<'_>, queues: &mut Queues, plan: &mut Plan) {
     entry.set("path", text(&old.text("root_folder").unwrap_or_else(|| "jobs".to_owned())), "");
     if let Some(given) = old.text("check_interval") {
         match interval(&given) {
-            Some(_) => entry.note("check_interval", format!("`check_interval` {} is not needed: {NOTICED}.", text(&given))),
+            Some(every) => entry.set("check_interval", text(&Dur(every.get().clamp(OFTEN, RARELY)).to_string()), ""),
             None => {
                 let told = format!("`check_interval` {} is no duration, so it is left out", text(&given));
                 old.warn("check_interval", told.clone(), None);

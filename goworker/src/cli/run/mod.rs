@@ -1,10 +1,12 @@
 //! `run`: the daemon. Checks the configuration, hands it to the manager, passes signals on, and tells how it ended.
 
+mod profile;
 mod summary;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use self::profile::ProfileArgs;
 use super::Format;
 use super::fault::Fault;
 use super::load::ConfigArg;
@@ -30,17 +32,22 @@ pub(super) struct RunArgs {
     /// How the summary at the end is printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    #[command(flatten)]
+    profiles: ProfileArgs,
 }
 
 impl RunArgs {
     pub(super) fn execute(self, registry: &Registry) -> Result<(), Fault> {
+        self.profiles.restart_if_needed()?;
         let config = self.config.load(registry)?;
+        let profiles = self.profiles.start()?;
         let summary = supervise(config, self.until_idle)?;
+        let written = profiles.write();
         match self.format {
             Format::Text => terminal::print(&summary::text(&summary, Reader::of_stdout()))?,
             Format::Json => terminal::print_json(&terminal::json(&summary))?,
         }
-        judge(summary, self.until_idle)
+        judge(summary, self.until_idle).and(written)
     }
 }
 

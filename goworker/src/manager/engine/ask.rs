@@ -161,10 +161,6 @@ impl Engine {
     fn accept(&mut self, lane: usize, asked: Instant, batch: Batch) {
         let Batch { lease, deliveries, .. } = batch;
         self.idle.reset();
-        let now = self.rulebook.clock.now();
-        if let Some(starts) = &mut self.lanes[lane].starts {
-            starts.note(deliveries.len(), now);
-        }
         self.lanes[lane].hold(lease, deliveries.len(), asked);
         self.renew_later(lane);
         for delivery in deliveries {
@@ -207,10 +203,12 @@ impl Engine {
         self.set_timer(after, Timer::Rested(lane, token, Box::new(delivery)));
     }
 
-    /// Whether a slot is free for a delivery. What a queue hands out was asked for; what a plain source does may not take the place of that.
-    fn may_start(&self, lane: usize, pool: usize) -> bool {
+    /// Whether a slot is free for a delivery, and its provider's rate allows a start. What a queue hands out was asked for; what a plain
+    /// source does may not take the place of that, and what is tried again, or comes unasked for, is held to the rate as well.
+    fn may_start(&mut self, lane: usize, pool: usize) -> bool {
         let slots = &self.pools[pool].slots;
-        if self.lanes[lane].provider.selects() { slots.has_one() } else { slots.free() > 0 }
+        let has_slot = if self.lanes[lane].provider.selects() { slots.has_one() } else { slots.free() > 0 };
+        has_slot && self.allowed(lane) > 0
     }
 
     fn park(&mut self, lane: usize, parked: Parked) {
@@ -233,7 +231,7 @@ impl Engine {
         Some(parked)
     }
 
-    /// Starts what waits for a slot, as far as there are slots.
+    /// Starts what waits for a slot or for the rate, as far as there are slots and the rate allows.
     fn start_parked(&mut self, lane: usize) {
         let mut at = 0;
         while let Some(pool) = self.lanes[lane].parked.get(at).map(|parked| parked.pool) {

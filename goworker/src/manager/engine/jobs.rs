@@ -55,6 +55,10 @@ pub(super) enum Why {
 
 impl Engine {
     pub(super) fn start(&mut self, lane: usize, index: usize, token: Token, delivery: Delivery) {
+        let now = self.rulebook.clock.now();
+        if let Some(starts) = &mut self.lanes[lane].starts {
+            starts.note(1, now);
+        }
         let pool = &mut self.pools[index];
         pool.slots.running += 1;
         let started = Instant::now();

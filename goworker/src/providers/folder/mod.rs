@@ -18,7 +18,6 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::anyhow;
 use goworker::units::{Dur, Size};
@@ -28,7 +27,7 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use self::inbox::{Found, Inbox, Rules};
 
@@ -49,6 +48,10 @@ pub(crate) struct Folder {
     /// The largest file that is read.
     #[config(default = "64MiB")]
     limit: Size,
+    /// How often the directory is looked at even if no notification of a change comes: those that do come bring a file at once, but some get lost.
+    /// From other machines (NFS, SMB) and through some mounts none come, and this is how soon a file is noticed.
+    #[config(default = "5s", range = "100ms"..="1d")]
+    check_interval: Dur,
     /// A directory whose files are copied into this one at every start: for trying a configuration out again and again.
     samples: Option<PathBuf>,
     #[state]
@@ -72,10 +75,6 @@ pub(crate) enum After {
 
 /// How many jobs a batch has at most.
 const BATCH: usize = 1_000;
-
-/// How often the folder is looked at without a notification. Those are a hint: they get lost when there are too many,
-/// come from no other machine on a network drive, and end when somebody puts another folder in the place of this one.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 impl Provider for Folder {
     async fn init(&mut self, setup: &Setup) -> anyhow::Result<()> {
@@ -102,7 +101,7 @@ impl Provider for Folder {
         .await??;
         self.inbox = Some(Arc::new(inbox));
         self.watcher = watch(&self.path, Arc::clone(&self.changed))
-            .inspect_err(|error| tracing::warn!("{} is looked at every few seconds only: {error}", self.path.display()))
+            .inspect_err(|error| tracing::warn!("{} is looked at every {} only: {error}", self.path.display(), self.check_interval))
             .ok();
         Ok(())
     }
@@ -122,11 +121,11 @@ impl Provider for Folder {
         }
     }
 
+    /// Notifications are a hint: they get lost when there are too many, come from no other machine on a network drive, and end when
+    /// somebody puts another folder in the place of this one.
     async fn ready(&self, _demand: &Demand) {
-        tokio::select! {
-            () = self.changed.notified() => {}
-            () = sleep(LOOK_AGAIN) => {}
-        }
+        // Whichever comes first, the folder is looked at again.
+        let _ = timeout(self.check_interval.get(), self.changed.notified()).await;
     }
 
     async fn settle(&self, settlements: &[Settled]) -> Result<Vec<usize>, ProviderError> {

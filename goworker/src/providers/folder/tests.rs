@@ -4,9 +4,11 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use goworker::{Cause, Clock, Failure, Ids, Job, Output, Plugin, ProviderHandle, Settlement, Timestamp};
 use tempfile::TempDir;
+use tokio::time::sleep;
 
 use super::*;
 
@@ -23,6 +25,7 @@ fn settings(folder: &TempDir) -> FolderConfig {
         failed: None,
         quiet: Dur::secs(1),
         limit: Size(1 << 20),
+        check_interval: Dur::secs(5),
         samples: None,
     }
 }
@@ -453,6 +456,25 @@ async fn a_new_file_makes_the_folder_ready() {
     let (told, ()) = tokio::join!(ready, write);
     assert!(told);
     assert_eq!(ids(&bench.fetch(10).await), ["1"]);
+}
+
+#[tokio::test]
+async fn a_file_of_which_no_notification_comes_is_found_after_the_check_interval() {
+    let bench = Bench::with(|folder| FolderConfig { check_interval: Dur::secs(2), ..folder }).await;
+    // Notifications go on coming from the folder that was here. In the one that takes its place files come unheard, as on a network drive.
+    fs::rename(bench.path(""), bench.folder.path().join("old")).unwrap();
+    bench.provider.ready(&Demand::Any(1)).await;
+    fs::create_dir(bench.path("")).unwrap();
+    assert!(bench.fetch(10).await.deliveries.is_empty());
+    sleep(Duration::from_millis(500)).await;
+    let _told_of_the_old_one = timeout(Duration::from_millis(1), bench.provider.ready(&Demand::Any(1))).await;
+    for name in ["1", "2"] {
+        let before = tokio::time::Instant::now();
+        bench.write(format!("{name}.jsonl"), lines(&[name]));
+        bench.provider.ready(&Demand::Any(1)).await;
+        assert!((1_900..20_000).contains(&before.elapsed().as_millis()), "{:?}", before.elapsed());
+        assert_eq!(ids(&bench.fetch(10).await), [name]);
+    }
 }
 
 #[tokio::test]

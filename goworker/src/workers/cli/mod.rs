@@ -20,6 +20,7 @@ use std::process::Stdio;
 use anyhow::anyhow;
 use goworker::units::Size;
 use goworker::{Context, Job, Output, Remark, Setup, WorkError, WorkResult, Worker, worker};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio::process::Command;
@@ -28,7 +29,7 @@ use self::allow::{Allow, Refusal, folders_of_path};
 use self::process::Ended;
 
 /// Runs commands: exit code 0 is done, 65 fails at once, others are tried again.
-#[worker(since = "0.1.0")]
+#[worker(since = "0.1.0", params = CommandLine)]
 pub(crate) struct Cli {
     /// The commands that jobs may run, as absolute paths; or `any`.
     #[config(example = ["/bin/date"])]
@@ -46,15 +47,18 @@ pub(crate) struct Cli {
     folders: Vec<PathBuf>,
 }
 
-/// What a job says about its command.
-#[derive(Debug, Deserialize)]
+/// A command and its arguments.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object: {\"command\": \"/path\", \"params\": [\"...\"]}")]
 struct CommandLine {
+    /// The command; one of those that the worker allows, letter by letter.
     command: String,
+    /// Its arguments. There is no shell: each arrives as it is.
     #[serde(default)]
     params: Vec<String>,
     /// There if this is a failure handler's job. The command cannot see it.
     #[serde(rename = "failed")]
+    #[schemars(with = "Option<serde_json::Value>")]
     _failed: Option<IgnoredAny>,
 }
 

@@ -4,11 +4,31 @@ use std::fmt;
 use std::ops::RangeInclusive;
 
 use reqwest::StatusCode;
+use schemars::JsonSchema;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
 /// The statuses that a job expects.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(with = "Statuses")]
 pub(super) struct Expect(Vec<RangeInclusive<u16>>);
+
+/// For the schema only.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[allow(dead_code, reason = "a description, never a value")]
+enum Statuses {
+    One(Status),
+    Several(Vec<Status>),
+}
+
+/// A number, or a class.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[allow(dead_code, reason = "a description, never a value")]
+enum Status {
+    Number(#[schemars(range(min = 100, max = 599))] u16),
+    Text(#[schemars(regex(pattern = "^([1-5][0-9]{2}|[1-5][xX]{2})$"))] String),
+}
 
 impl Expect {
     /// Whether a job is done that was answered so.

@@ -34,7 +34,7 @@ use self::secret_url::SecretUrl;
 use self::veil::{Veil, origin};
 
 /// Makes HTTP requests: 2xx is done, 408, 425, 429, 5xx and broken connections are tried again, others fail at once.
-#[worker(since = "0.1.0")]
+#[worker(since = "0.1.0", params = Params)]
 pub(crate) struct Http {
     /// Where requests go whose job names no `url`.
     #[config(example = "https://hooks.example.com/jobs")]

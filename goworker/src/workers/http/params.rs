@@ -7,6 +7,7 @@ use goworker::units::Dur;
 use goworker::{Context, Job, JobError};
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -15,21 +16,62 @@ use url::Url;
 use super::expect::Expect;
 use super::headers;
 
-/// The params, as they stand in the job.
-#[derive(Default, Deserialize)]
+/// A request; all but `url` may be left out, and that too if the worker has one.
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, expecting = "an object: {\"url\": \"https://..\", \"method\": \"POST\", \"body\": {..}}")]
+#[schemars(transform = as_it_is_read)]
 pub(super) struct Params {
+    /// Where the request goes.
     url: Option<String>,
+    /// GET if there is no body, otherwise POST.
     method: Option<String>,
+    /// Headers; a list sends one several times.
+    #[schemars(with = "Option<BTreeMap<String, Texts>>")]
     headers: Option<BTreeMap<String, Box<RawValue>>>,
-    /// GoWorker's own name for it had a slip, so that it went by the name of its field.
+    /// What is added to the URL, `?page=1`; a list adds one several times.
+    // GoWorker's own name for it had a slip, so that it went by the name of its field.
     #[serde(alias = "UrlParams")]
+    #[schemars(with = "Option<BTreeMap<String, Texts>>")]
     url_params: Option<BTreeMap<String, Box<RawValue>>>,
+    /// Text is sent as it is, all else as JSON.
+    #[schemars(with = "Option<Value>")]
     body: Option<Box<RawValue>>,
+    /// How long the server may take.
     pub(super) timeout: Option<Dur>,
+    /// The statuses that mean that the job is done; 2xx if left out.
     pub(super) expect: Expect,
     /// There if this is a failure handler's job: the body, unless there is another one.
+    #[schemars(with = "Option<Value>")]
     failed: Option<Box<RawValue>>,
+}
+
+/// For the schema only: what stands for texts.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[allow(dead_code, reason = "a description, never a value")]
+enum Texts {
+    One(Option<Part>),
+    Several(Vec<Option<Part>>),
+}
+
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[allow(dead_code, reason = "a description, never a value")]
+enum Part {
+    Text(String),
+    Number(f64),
+    Flag(bool),
+}
+
+/// A job may have no params at all, and GoWorker's name for one of them.
+fn as_it_is_read(schema: &mut Schema) {
+    schema.insert("type".to_owned(), serde_json::json!(["object", "null"]));
+    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+    if let Some(properties) = properties
+        && let Some(url_params) = properties.get("url_params").cloned()
+    {
+        properties.insert("UrlParams".to_owned(), url_params);
+    }
 }
 
 /// A request that is ready to be sent.
