@@ -63,12 +63,39 @@ impl Stage {
 }
 
 fn config(url: &str, millis: u64) -> String {
+    leased(url, millis, "30s")
+}
+
+fn leased(url: &str, millis: u64, lease: &str) -> String {
     format!(
         r#"(
-    providers: {{ "jobs": redis(url: "{url}", lease: "30s") }},
+    providers: {{ "jobs": redis(url: "{url}", lease: "{lease}") }},
     workers: {{ "ledger": ledger(path: "ledger.txt", millis: {millis}, concurrency: 4) }},
 )"#
     )
+}
+
+#[tokio::test]
+async fn jobs_that_come_when_an_outage_longer_than_their_lease_is_over_run_once() {
+    let server = RedisServer::start();
+    let proxy = TcpProxy::start(server.port());
+    let sandbox = Sandbox::new(BINARY);
+    sandbox.write("jobs.ron", &leased(&server.url_by(proxy.port()), 2_000, "3s"));
+    let mut daemon = sandbox.start(["run", "jobs.ron", "--log-level", "warn"]);
+    let client = Client::open_text(&leased(&server.url(), 1, "3s"), "jobs.ron").await.unwrap();
+    let first = client.enqueue(Job::of("ledger")).await.unwrap();
+    client.wait(&first, SOON).await.unwrap();
+    // The fetch is called now, and answered when its lease would be over if it had begun by then.
+    proxy.set(Weather::Refuse);
+    proxy.cut();
+    let id = client.enqueue(Job::of("ledger")).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    proxy.set(Weather::Fair);
+    client.wait(&id, SOON).await.unwrap_or_else(|error| panic!("{error}; the daemon said:\n{}", daemon.talk()));
+    daemon.signal("TERM");
+    daemon.wait(Duration::from_secs(20));
+    let ledger = sandbox.read("ledger.txt");
+    assert_eq!(ledger.lines().filter(|line| line.starts_with("start")).count(), 2, "{ledger}\n{}", daemon.talk());
 }
 
 #[tokio::test]

@@ -148,9 +148,9 @@ impl Lane {
         self.away_since = None;
     }
 
-    /// Notes the lease over `open` deliveries; `asked` is when the fetch was called, which is when the lease began.
-    pub(super) fn hold(&mut self, lease: Lease, open: usize, asked: Instant) {
-        let terms = lease.duration.map(|duration| Terms { duration, ends: asked + duration });
+    /// Notes the lease over `open` deliveries, which counts from `since` on.
+    pub(super) fn hold(&mut self, lease: Lease, open: usize, since: Instant) {
+        let terms = lease.duration.map(|duration| Terms { duration, ends: since + duration });
         self.leases.insert(lease.token, Held { open, lease: terms });
     }
 

@@ -36,17 +36,28 @@ impl Engine {
         });
     }
 
+    /// Renews one lease at once, beside those that are renewed in turn.
+    pub(super) fn confirm(&mut self, lane: usize, token: Token) {
+        let (provider, asked) = (Arc::clone(&self.lanes[lane].provider), Instant::now());
+        self.call(lane, async move {
+            let result = provider.renew_boxed(&[token]).await;
+            Answer::Confirmed { token, asked, result }
+        });
+    }
+
+    pub(super) fn confirmed(&mut self, lane: usize, token: Token, asked: Instant, result: Result<Renewal, ProviderError>) {
+        match result {
+            Ok(renewal) => self.note_renewal(lane, &[token], asked, renewal),
+            // The next renewal comes in time, or finds it lost.
+            Err(error) => tracing::error!(target: "goworker::manager", provider = %self.lanes[lane].name, "cannot renew a lease: {error}"),
+        }
+    }
+
     pub(super) fn renewed(&mut self, lane: usize, tokens: &[Token], asked: Instant, result: Result<Renewal, ProviderError>) {
         self.lanes[lane].renewing = false;
         match result {
             Ok(renewal) => {
-                self.lanes[lane].renewed(tokens, asked);
-                for token in renewal.lost {
-                    self.lease_lost(lane, token);
-                }
-                for id in renewal.cancelled {
-                    self.stop_jobs(Why::Cancelled, |running| running.lane == lane && running.delivery.job.id == id);
-                }
+                self.note_renewal(lane, tokens, asked, renewal);
                 self.renew_later(lane);
             }
             Err(error) => {
@@ -57,6 +68,16 @@ impl Engine {
                     self.set_timer(period / 5, Timer::Renew(lane));
                 }
             }
+        }
+    }
+
+    fn note_renewal(&mut self, lane: usize, tokens: &[Token], asked: Instant, Renewal { lost, cancelled }: Renewal) {
+        self.lanes[lane].renewed(tokens, asked);
+        for token in lost {
+            self.lease_lost(lane, token);
+        }
+        for id in cancelled {
+            self.stop_jobs(Why::Cancelled, |running| running.lane == lane && running.delivery.job.id == id);
         }
     }
 

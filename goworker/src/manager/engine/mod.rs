@@ -63,13 +63,37 @@ pub(super) struct Rulebook {
 
 /// What a call of a provider brought back.
 enum Answer {
-    Fetched { asked: Instant, demand: Demand, result: Result<Batch, ProviderError> },
+    Fetched {
+        asked: Instant,
+        demand: Demand,
+        result: Result<Batch, ProviderError>,
+    },
     Ready,
-    Settled { settled: Vec<Settled>, result: Result<Vec<usize>, ProviderError> },
-    Renewed { tokens: Vec<Token>, asked: Instant, result: Result<Renewal, ProviderError> },
-    Census { round: Option<u64>, result: Result<QueueStats, ProviderError> },
-    Announced { result: Result<(), ProviderError> },
-    ProgressNoted { result: Result<(), ProviderError> },
+    Settled {
+        settled: Vec<Settled>,
+        result: Result<Vec<usize>, ProviderError>,
+    },
+    /// Of a lease that was renewed out of turn.
+    Confirmed {
+        token: Token,
+        asked: Instant,
+        result: Result<Renewal, ProviderError>,
+    },
+    Renewed {
+        tokens: Vec<Token>,
+        asked: Instant,
+        result: Result<Renewal, ProviderError>,
+    },
+    Census {
+        round: Option<u64>,
+        result: Result<QueueStats, ProviderError>,
+    },
+    Announced {
+        result: Result<(), ProviderError>,
+    },
+    ProgressNoted {
+        result: Result<(), ProviderError>,
+    },
 }
 
 /// What is due at a time.
@@ -263,6 +287,7 @@ impl Engine {
             Ok((_, Answer::Ready)) => self.ready(lane, id),
             Ok((_, Answer::Settled { settled, result })) => self.settled(lane, settled, result),
             Ok((_, Answer::Renewed { tokens, asked, result })) => self.renewed(lane, &tokens, asked, result),
+            Ok((_, Answer::Confirmed { token, asked, result })) => self.confirmed(lane, token, asked, result),
             Ok((_, Answer::Census { round, result })) => self.counted(lane, round, result),
             Ok((_, Answer::Announced { result })) => self.announced(lane, result),
             Ok((_, Answer::ProgressNoted { result })) => self.progress_noted(lane, result),
