@@ -17,6 +17,7 @@ mod http_hardened;
 mod http_provider;
 mod http_worker;
 mod lua;
+mod lua_attacks;
 mod manager;
 mod new;
 mod pages;

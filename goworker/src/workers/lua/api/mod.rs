@@ -1,19 +1,22 @@
-//! The part of the script API that is written in Rust; the rest is in `prelude.luau`.
+//! The part of the script API that is written in Rust; the rest is in `prelude/`.
 //!
 //! A function that can fail answers `why, value`: the prelude raises `why` as an ordinary Lua error with its place.
+
+mod waiting;
 
 use std::rc::Rc;
 
 use goworker::Clock;
 use goworker::units::Dur;
-use mlua::{Function, IntoLua, Lua, LuaString, Table, Value};
+use mlua::{FromLuaMulti, Function, IntoLua, IntoLuaMulti, Lua, LuaString, Table, Value};
 use tracing::Level;
 
 use super::error::{Ending, Fault, says_memory};
 use super::integer::Integer;
 use super::json::Codec;
 use super::script::{self, LoadError, Scripts};
-use super::watch::{Stop, Watch};
+use super::tasks::Marks;
+use super::watch::{Running, Stop, Watch};
 
 /// The longest text that `load` takes: compiling cannot be interrupted.
 const LONGEST_CHUNK: usize = 128 << 10;
@@ -29,6 +32,20 @@ pub(super) struct Host {
     pub(super) codec: Codec,
     /// The time.
     pub(super) clock: Clock,
+    /// What coroutines yield to us.
+    pub(super) marks: Marks,
+}
+
+impl Host {
+    /// A function that does something for the job that calls it.
+    fn function<A, R>(&self, lua: &Lua, f: impl Fn(&Lua, &Running, A) -> mlua::Result<R> + 'static) -> mlua::Result<Function>
+    where
+        A: FromLuaMulti,
+        R: IntoLuaMulti,
+    {
+        let watch = Rc::clone(&self.watch);
+        lua.create_function(move |lua, arguments| f(lua, &*watch.job()?, arguments))
+    }
 }
 
 type Answer = mlua::Result<(Option<String>, Value)>;
@@ -47,6 +64,7 @@ pub(super) fn table(lua: &Lua, host: &Host) -> mlua::Result<Table> {
     endings(lua, &table)?;
     json(lua, &table, host)?;
     chunks(lua, &table, host)?;
+    waiting::fill(lua, &table, host)?;
     table.set("log", {
         let watch = Rc::clone(&host.watch);
         lua.create_function(move |_, (level, message): (LuaString, LuaString)| {
