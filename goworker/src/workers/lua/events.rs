@@ -5,7 +5,8 @@
 
 use std::time::{Duration, Instant};
 
-use goworker::{Context, WorkResult};
+use goworker::units::Dur;
+use goworker::{Context, Timestamp, WorkResult};
 use tokio::sync::oneshot;
 use tracing::Level;
 
@@ -20,6 +21,8 @@ pub(super) enum Event {
     Asked(Ask, oneshot::Sender<Answer>),
     /// It has nothing to do until more of what it asked for is answered. It has heard so many answers.
     Waits(usize),
+    /// It gives itself so long, from its beginning.
+    Limit(Dur),
     /// The end.
     Done(WorkResult),
 }
@@ -50,6 +53,7 @@ pub(super) type Reply = Result<(), String>;
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) reply: Reply,
-    /// When the job has to be over. Virtual time may have passed, which the script's thread does not see.
+    /// When the job has to be over, and what time it is. Virtual time may have passed, which the script's thread does not see.
     pub(super) deadline: Option<Instant>,
+    pub(super) now: Timestamp,
 }

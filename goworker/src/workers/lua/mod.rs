@@ -5,6 +5,7 @@
 //! others ([`tasks`]), under limits that it cannot catch ([`watch`]). What it finds there is in [`api`] and `prelude/`.
 
 mod api;
+mod declared;
 mod error;
 mod events;
 mod heap;
@@ -13,6 +14,7 @@ mod integer;
 mod json;
 mod pool;
 mod sandbox;
+mod schema;
 mod script;
 mod tasks;
 mod ticker;
@@ -23,6 +25,7 @@ mod tests;
 
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -32,6 +35,7 @@ use futures::stream::FuturesUnordered;
 use goworker::units::{Dur, Size};
 use goworker::{Context, ForeignWork, Job, Level, Setup, WorkError, WorkResult, Worker, worker};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Sleep;
 
 use self::events::{Answer, Event, Reply};
 use self::pool::{Pool, Request, Seat};
@@ -86,12 +90,26 @@ impl Worker for Lua {
             name: job.name.clone(),
             attempt: ctx.attempt(),
             params: job.params.get().to_owned(),
-            deadline: real_deadline(ctx),
+            deadline: real(ctx.deadline()),
             limit,
+            now: pool.now(),
             cancel: ctx.cancellation().clone(),
             events,
         })?;
-        Attendance { ctx, limit, seat, inbox, under_way: Some(under_way), asked: FuturesUnordered::new(), answered: 0 }.finish().await
+        Attendance {
+            ctx,
+            pool,
+            began: tokio::time::Instant::now(),
+            deadline: ctx.deadline(),
+            limit,
+            seat,
+            inbox,
+            under_way: Some(under_way),
+            asked: FuturesUnordered::new(),
+            answered: 0,
+        }
+        .finish()
+        .await
     }
 }
 
@@ -101,6 +119,10 @@ type Answered = (oneshot::Sender<Answer>, Reply);
 /// One attempt, as seen from outside of its thread.
 struct Attendance<'a> {
     ctx: &'a Context,
+    pool: &'a Pool,
+    began: tokio::time::Instant,
+    /// When it has to be over, and how long it was given.
+    deadline: Option<tokio::time::Instant>,
     limit: Option<Dur>,
     seat: Seat,
     inbox: mpsc::Receiver<Event>,
@@ -113,28 +135,33 @@ struct Attendance<'a> {
 impl Attendance<'_> {
     /// Does what the script asks for, until it has ended or should have.
     async fn finish(mut self) -> WorkResult {
-        let late = late(self.ctx, self.limit);
-        let lost = self.seat.lost().clone();
+        let (ctx, lost) = (self.ctx, self.seat.lost().clone());
+        let cancelled = ctx.cancelled();
+        // Reset before each is looked at.
+        let late = tokio::time::sleep(GRACE);
         let grace = tokio::time::sleep(GRACE);
-        tokio::pin!(late, grace);
+        tokio::pin!(cancelled, late, grace);
+        if let Some(deadline) = self.deadline {
+            late.as_mut().reset(deadline);
+        }
         let mut over = None;
         loop {
             tokio::select! {
                 biased;
                 event = self.inbox.recv() => match event {
                     Some(Event::Done(result)) => return result,
+                    Some(Event::Limit(limit)) => {
+                        self.limit(limit);
+                        self.deadline.into_iter().for_each(|deadline| late.as_mut().reset(deadline));
+                    }
                     Some(event) => self.hear(event),
-                    None if self.ctx.is_cancelled() => return Err(error::cancelled()),
+                    None if ctx.is_cancelled() => return Err(error::cancelled()),
                     None => return Err(WorkError::retry(anyhow::anyhow!("the Lua engine failed; its thread goes on with other jobs"))),
                 },
                 Some(reply) = self.asked.next(), if !self.asked.is_empty() => self.answer(reply).await,
-                error = &mut late, if over.is_none() => {
-                    if self.under_way.is_none() {
-                        return Err(error);
-                    }
-                    over = Some(error);
-                    grace.as_mut().reset(tokio::time::Instant::now() + GRACE);
-                }
+                // The deadline first: the manager cancels a job whose time is up.
+                () = &mut late, if over.is_none() && self.deadline.is_some() => over = Some(self.over(&mut grace, error::timed_out(self.limit))?),
+                () = &mut cancelled, if over.is_none() => over = Some(self.over(&mut grace, error::cancelled())?),
                 // It is in a long step that nothing interrupts, or another job of its thread is.
                 () = &mut grace, if over.is_some() => {
                     self.seat.overdue();
@@ -142,6 +169,23 @@ impl Attendance<'_> {
                 }
                 () = lost.cancelled() => return Err(self.lost()),
             }
+        }
+    }
+
+    /// The script has to end: at once if it waits, else it may answer for itself for a moment.
+    fn over(&self, grace: &mut Pin<&mut Sleep>, error: WorkError) -> Result<WorkError, WorkError> {
+        if self.under_way.is_none() {
+            return Err(error);
+        }
+        grace.as_mut().reset(tokio::time::Instant::now() + GRACE);
+        Ok(error)
+    }
+
+    /// The script gives itself so long.
+    fn limit(&mut self, limit: Dur) {
+        let own = self.began.checked_add(limit.get());
+        if let Some(own) = own.filter(|own| self.deadline.is_none_or(|deadline| *own < deadline)) {
+            (self.deadline, self.limit) = (Some(own), Some(limit));
         }
     }
 
@@ -160,7 +204,7 @@ impl Attendance<'_> {
             }
             // Else it has not heard all yet, and goes on when it has.
             Event::Waits(heard) if heard == self.answered => self.under_way = None,
-            Event::Waits(_) | Event::Done(_) => {}
+            Event::Waits(_) | Event::Limit(_) | Event::Done(_) => {}
         }
     }
 
@@ -170,7 +214,7 @@ impl Attendance<'_> {
             self.under_way = Some(self.ctx.foreign_work().await);
         }
         // The script may have lost interest in the meantime.
-        if answer.send(Answer { reply, deadline: real_deadline(self.ctx) }).is_ok() {
+        if answer.send(Answer { reply, deadline: real(self.deadline), now: self.pool.now() }).is_ok() {
             self.answered += 1;
         }
     }
@@ -184,25 +228,10 @@ impl Attendance<'_> {
     }
 }
 
-/// Returns when the script should have ended.
-async fn late(ctx: &Context, limit: Option<Dur>) -> WorkError {
-    let late = async {
-        match ctx.deadline() {
-            Some(deadline) => tokio::time::sleep_until(deadline).await,
-            None => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        biased;
-        () = late => error::timed_out(limit),
-        () = ctx.cancelled() => error::cancelled(),
-    }
-}
-
-/// When the attempt has to be over, as a thread of its own sees it: that has only real time, whatever the time of the
-/// runtime is.
-fn real_deadline(ctx: &Context) -> Option<Instant> {
-    ctx.remaining().and_then(|remaining| Instant::now().checked_add(remaining))
+/// A deadline as a thread of its own sees it: that has only real time, whatever the time of the runtime is.
+fn real(deadline: Option<tokio::time::Instant>) -> Option<Instant> {
+    let left = deadline?.saturating_duration_since(tokio::time::Instant::now());
+    Instant::now().checked_add(left)
 }
 
 /// The time that is left when a job begins is its limit, but for the microseconds that it took to get there.

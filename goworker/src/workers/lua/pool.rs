@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use goworker::WorkError;
 use goworker::units::Dur;
+use goworker::{Timestamp, WorkError};
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 use tokio_util::sync::CancellationToken;
@@ -32,6 +32,8 @@ pub(super) struct Request {
     pub(super) deadline: Option<Instant>,
     /// How long it was given, for the error that says so.
     pub(super) limit: Option<Dur>,
+    /// What time it is.
+    pub(super) now: Timestamp,
     pub(super) cancel: CancellationToken,
     /// Where what it says and its result go. Dropped without a result when the thread could not go on.
     pub(super) events: mpsc::Sender<Event>,
@@ -94,6 +96,11 @@ impl Pool {
         tried.map_err(|error| anyhow::anyhow!("no Lua VM can be made: {}", error::text(&error)))?;
         let threads = (0..count).map(|_| Handle::start(plan.clone(), &ticker)).collect::<std::io::Result<_>>()?;
         Ok(Pool { plan, ticker, threads: Mutex::new(threads), serial: AtomicU64::new(0), lost: AtomicU64::new(0) })
+    }
+
+    /// The time, as virtual time has it if this is called on its runtime.
+    pub(super) fn now(&self) -> Timestamp {
+        self.plan.clock.now()
     }
 
     /// Hands a job to the thread with the fewest. Slots bound how many there are.

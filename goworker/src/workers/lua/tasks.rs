@@ -11,6 +11,7 @@ use std::ffi::c_void;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use futures::FutureExt;
 use futures::StreamExt;
@@ -168,6 +169,9 @@ pub(super) async fn finish(running: &Running, marks: &Marks, turns: &impl Turns,
         if !forgotten.is_empty() {
             asked.iter_mut().filter(|asked: &&mut Asked| forgotten.contains(&asked.ticket)).for_each(|asked| asked.answer.close());
         }
+        if let Some(limit) = running.untold_limit.take() {
+            let _ = running.events.send(Event::Limit(limit)).await;
+        }
         for (ticket, ask) in tasks.asks.take() {
             let (answer, answered) = oneshot::channel();
             asked.push(Asked { ticket, answer: answered });
@@ -208,8 +212,9 @@ pub(super) async fn finish(running: &Running, marks: &Marks, turns: &impl Turns,
 
 /// Passes an answer on; answers how many there were.
 fn hear(running: &Running, turns: &impl Turns, ticket: Ticket, answer: Option<Answer>) -> mlua::Result<usize> {
-    let Some(Answer { reply, deadline }) = answer else { return Ok(0) };
+    let Some(Answer { reply, deadline, now }) = answer else { return Ok(0) };
     running.deadline.set(deadline);
+    running.time.set((now, Instant::now()));
     running.tasks.wake(ticket, turns.values(reply)?);
     Ok(1)
 }

@@ -8,6 +8,8 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use goworker::Timestamp;
+use goworker::units::Dur;
 use mlua::{Lua, Table, VmState};
 use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
@@ -41,10 +43,16 @@ pub(super) enum Stop {
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) serial: Serial,
-    /// When it has to be over.
+    pub(super) began: Instant,
+    /// When it has to be over, and how long it was given.
     pub(super) deadline: Cell<Option<Instant>>,
+    pub(super) limit: Cell<Option<Dur>>,
+    /// The limit that it gave itself, if that could not be told yet.
+    pub(super) untold_limit: Cell<Option<Dur>>,
+    /// What time it was, when that was told last.
+    pub(super) time: Cell<(Timestamp, Instant)>,
     /// How much processor time it may use, and has used in turns before this one.
-    pub(super) cpu: Option<Duration>,
+    pub(super) cpu: Cell<Option<Dur>>,
     pub(super) cpu_used: Cell<Duration>,
     /// What the thread's clock for processor time showed when the turn began, if the job has a limit.
     pub(super) turn_began: Cell<Duration>,
@@ -116,7 +124,7 @@ impl Running {
             // The deadline first: the manager cancels a job whose time is up.
             self.stop.set(if late {
                 Some(Stop::Timeout)
-            } else if self.cpu.is_some_and(|limit| self.cpu_in_turn() + self.cpu_used.get() >= limit) {
+            } else if self.cpu.get().is_some_and(|limit| self.cpu_in_turn() + self.cpu_used.get() >= limit.get()) {
                 Some(Stop::Cpu)
             } else if self.cancel.is_cancelled() || self.events.is_closed() {
                 Some(Stop::Cancelled)
@@ -125,6 +133,32 @@ impl Running {
             });
         }
         self.stop.get()
+    }
+
+    /// What time it is. The clock is not asked: on this thread it does not know virtual time.
+    pub(super) fn now(&self) -> Timestamp {
+        let (told, then) = self.time.get();
+        told.after(then.elapsed())
+    }
+
+    /// The script gives itself no longer than this, in its own turn.
+    pub(super) fn limit_time(&self, limit: Dur) {
+        let own = self.began.checked_add(limit.get());
+        if let Some(own) = own.filter(|own| self.deadline.get().is_none_or(|deadline| *own < deadline)) {
+            self.deadline.set(Some(own));
+            self.limit.set(Some(limit));
+        }
+        if self.events.try_send(Event::Limit(limit)).is_err() {
+            self.untold_limit.set(Some(limit));
+        }
+    }
+
+    /// The script gives itself no more processor time than this, from now on, in its own turn.
+    pub(super) fn limit_cpu(&self, limit: Dur) {
+        if self.cpu.get().is_none() {
+            self.turn_began.set(thread_cpu());
+        }
+        self.cpu.set(Some(self.cpu.get().map_or(limit, |other| other.min(limit))));
     }
 
     fn cpu_in_turn(&self) -> Duration {
@@ -159,7 +193,7 @@ impl Watch {
         self.stopped.set(job.stop.get().is_some());
         self.turn_ends.set(Instant::now() + SLICE);
         self.close.set(0);
-        if job.cpu.is_some() {
+        if job.cpu.get().is_some() {
             job.turn_began.set(thread_cpu());
         }
         *self.job.borrow_mut() = Some(Rc::clone(job));
@@ -231,7 +265,7 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.0.signal.rest();
         if let Some(job) = self.0.job.borrow_mut().take()
-            && job.cpu.is_some()
+            && job.cpu.get().is_some()
         {
             job.cpu_used.set(job.cpu_used.get() + job.cpu_in_turn());
         }

@@ -2,9 +2,9 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use goworker::units::{Dur, Size};
+use goworker::units::Size;
 use goworker::{Level, Output, WorkError, WorkResult};
 use mlua::{Function, IntoLuaMulti, MultiValue, Table, Thread, Value};
 use slab::Slab;
@@ -45,7 +45,7 @@ impl Vm {
         running.note_lost_lines().await;
         match running.stop.get() {
             Some(Stop::Memory) if entry.another_has_grown_more() => Finished { result: Err(hurt(&request.events).await), good: false },
-            Some(stop) => Finished { result: Err(self.stopped(stop, request.limit)), good: false },
+            Some(stop) => Finished { result: Err(self.stopped(stop, Some(&running))), good: false },
             None => Finished { result: result.map_err(WorkError::from), good: true },
         }
     }
@@ -72,8 +72,12 @@ impl Vm {
         let coroutine = self.lua.create_thread(self.run.clone())?;
         let running = Rc::new(Running {
             serial,
+            began: Instant::now(),
             deadline: Cell::new(request.deadline),
-            cpu: self.cpu.map(Dur::get),
+            limit: Cell::new(request.limit),
+            untold_limit: Cell::new(None),
+            time: Cell::new((request.now, Instant::now())),
+            cpu: Cell::new(self.cpu),
             cpu_used: Cell::new(Duration::ZERO),
             turn_began: Cell::new(Duration::ZERO),
             grown: Cell::new(0),
@@ -118,10 +122,10 @@ impl Vm {
         Err(running.fault.take().unwrap_or_else(|| Fault::late(&error)))
     }
 
-    fn stopped(&self, stop: Stop, limit: Option<Dur>) -> WorkError {
+    fn stopped(&self, stop: Stop, running: Option<&Running>) -> WorkError {
         match stop {
-            Stop::Timeout => error::timed_out(limit),
-            Stop::Cpu => error::out_of_processor_time(self.cpu),
+            Stop::Timeout => error::timed_out(running.and_then(|running| running.limit.get())),
+            Stop::Cpu => error::out_of_processor_time(running.and_then(|running| running.cpu.get())),
             Stop::Cancelled => error::cancelled(),
             Stop::Memory => {
                 let memory = Size(u64::try_from(self.heap.limit()).unwrap_or(u64::MAX));

@@ -80,13 +80,7 @@ impl Vm {
         let scripts = Rc::new(Scripts::new(plan.scripts.clone()));
         let codec = Codec::new(&lua)?;
         let marks = Marks::new(&lua)?;
-        let host = Host {
-            watch: Rc::clone(watch),
-            scripts: Rc::clone(&scripts),
-            codec: codec.clone(),
-            clock: plan.clock.clone(),
-            marks: marks.clone(),
-        };
+        let host = Host { watch: Rc::clone(watch), scripts: Rc::clone(&scripts), codec: codec.clone(), marks: marks.clone() };
         let globals = lua.globals();
         let host = api::table(&lua, &host)?;
         for part in PRELUDE {

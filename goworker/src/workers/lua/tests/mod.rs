@@ -1,6 +1,7 @@
 //! Through the worker, over real script files.
 
 mod corpus;
+mod declared;
 mod ending;
 mod json;
 mod language;
