@@ -18,6 +18,7 @@ mod http_provider;
 mod http_worker;
 mod import;
 mod lua;
+mod lua_attacks;
 mod manager;
 mod moving;
 mod new;

@@ -148,6 +148,11 @@ fn a_worker_can_be_written_by_the_page() {
 }
 
 #[test]
+fn a_job_can_be_written_in_lua_by_the_page() {
+    follow("write-a-lua-job.md");
+}
+
+#[test]
 fn a_provider_can_be_written_by_the_page() {
     follow("write-a-provider.md");
 }

@@ -110,6 +110,12 @@ pub(super) fn timed_out(limit: Option<Dur>) -> WorkError {
     WorkError::timeout(anyhow::anyhow!("timed out{limit}"))
 }
 
+/// The error of a job that has used its processor time.
+pub(super) fn out_of_processor_time(limit: Option<Dur>) -> WorkError {
+    let limit = limit.map(|limit| format!(" ({limit})")).unwrap_or_default();
+    WorkError::timeout(anyhow::anyhow!("the script has used up its processor time{limit}"))
+}
+
 /// The error of a job that was told to stop.
 pub(super) fn cancelled() -> WorkError {
     WorkError::retry(anyhow::anyhow!("cancelled"))
@@ -149,7 +155,8 @@ fn ending(error: &Value) -> Option<Ending> {
     error.as_userdata().and_then(|data| data.borrow::<Ending>().ok()).map(|ending| ending.clone())
 }
 
-fn message(error: &Value) -> String {
+/// What an error says.
+pub(super) fn message(error: &Value) -> String {
     match error {
         Value::String(text) => text.to_string_lossy(),
         Value::Error(error) => text(error),
@@ -160,6 +167,11 @@ fn message(error: &Value) -> String {
         },
         other => other.to_string().unwrap_or_else(|_| format!("a {} as an error", other.type_name())),
     }
+}
+
+/// Whether what runs now is of the prelude.
+pub(super) fn is_in_own_code(lua: &Lua) -> bool {
+    lua.inspect_stack(0, |debug| debug.source().short_src.is_some_and(|source| source == OWN_CHUNK)).unwrap_or(false)
 }
 
 /// A place in a script, and the function that it is in.

@@ -11,12 +11,17 @@ pub(super) struct Heap {
     limit: usize,
     /// Garbage is collected when so much is in use.
     collect_at: Cell<usize>,
+    /// How much was in use when there was nothing but what the VM needs itself.
+    fresh: usize,
+    /// How much was in use when it was collected last without a job.
+    standing: Cell<usize>,
 }
 
 impl Heap {
-    /// A heap of at most `limit` bytes.
-    pub(super) fn new(limit: usize) -> Self {
-        Heap { limit, collect_at: Cell::new(limit / 2) }
+    /// The heap of a fresh VM, of at most `limit` bytes.
+    pub(super) fn new(lua: &Lua, limit: usize) -> Self {
+        let fresh = lua.used_memory();
+        Heap { limit, collect_at: Cell::new(limit / 2), fresh, standing: Cell::new(fresh) }
     }
 
     /// Its size at most, in bytes.
@@ -31,7 +36,16 @@ impl Heap {
 
     /// Called when no job runs: the next one starts with what the VM needs itself.
     pub(super) fn tidy(&self, lua: &Lua) -> mlua::Result<()> {
-        if lua.used_memory() >= self.limit / 4 { self.collect(lua) } else { Ok(()) }
+        if lua.used_memory() >= self.limit / 4 {
+            self.collect(lua)?;
+            self.standing.set(lua.used_memory());
+        }
+        Ok(())
+    }
+
+    /// Whether jobs have left so much behind that a new VM is better.
+    pub(super) fn is_worn(&self) -> bool {
+        self.standing.get().saturating_sub(self.fresh) >= self.limit / 4
     }
 
     /// The next time is when half of what is free now is used: a script that holds much is not collected all the time.

@@ -23,7 +23,7 @@ async fn errors_of_every_kind_print_as_text() {
         ("snooze(30)", "retry: scripts/test.lua:1: `30` has no unit; write \"30s\", \"30ms\" or \"30m\""),
         ("json.decode('[1,')", "retry: scripts/test.lua:1: json.decode: EOF while parsing a value at line 1 column 3"),
         ("return json.null.x", "retry: scripts/test.lua:1: attempt to index null with 'x'"),
-        ("coroutine.yield()", "retry: attempt to yield from outside a coroutine"),
+        ("coroutine.yield()", "retry: attempt to yield from outside a coroutine\n  called from scripts/test.lua:1"),
         ("local ok, err = pcall(json.decode, 'x') return err", "done \"json.decode: expected value at line 1 column 1\""),
     ] {
         assert_eq!(outcome(script, "{}").await, expected, "{script}");

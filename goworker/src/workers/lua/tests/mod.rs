@@ -1,10 +1,14 @@
 //! Through the worker, over real script files.
 
+mod corpus;
+mod declared;
 mod ending;
 mod json;
 mod language;
 mod limits;
 mod scripts;
+mod sharing;
+mod waiting;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -30,9 +34,16 @@ impl Bench {
     }
 
     async fn with(threads: usize, scripts: &[(&str, &str)]) -> Self {
+        Bench::set(|config| config.threads = Some(threads), scripts).await
+    }
+
+    /// A worker on one thread, with other settings.
+    async fn set(set: impl FnOnce(&mut LuaConfig), scripts: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("scripts")).unwrap();
-        let config = LuaConfig { scripts: folder.path().join("scripts"), memory: Size::literal("64MiB"), threads: Some(threads) };
+        let scripts_folder = folder.path().join("scripts");
+        let mut config = LuaConfig { scripts: scripts_folder, memory: Size::literal("64MiB"), cpu: None, threads: Some(1) };
+        set(&mut config);
         let Plugin::Worker(worker) = Plugin::worker(Lua::from(config)) else { unreachable!() };
         let worker = worker.start(&Setup::new("lua", folder.path())).await.unwrap();
         let bench = Bench { folder, worker };

@@ -1,19 +1,22 @@
-//! The part of the script API that is written in Rust; the rest is in `prelude.luau`.
+//! The part of the script API that is written in Rust; the rest is in `prelude/`.
 //!
 //! A function that can fail answers `why, value`: the prelude raises `why` as an ordinary Lua error with its place.
 
+mod waiting;
+
 use std::rc::Rc;
 
-use goworker::Clock;
 use goworker::units::Dur;
-use mlua::{Function, IntoLua, Lua, LuaString, Table, Value};
+use mlua::{FromLuaMulti, Function, IntoLua, IntoLuaMulti, Lua, LuaString, Table, Value};
 use tracing::Level;
 
+use super::declared::{self, Declared};
 use super::error::{Ending, Fault, says_memory};
 use super::integer::Integer;
 use super::json::Codec;
 use super::script::{self, LoadError, Scripts};
-use super::watch::{Stop, Watch};
+use super::tasks::Marks;
+use super::watch::{Running, Stop, Watch};
 
 /// The longest text that `load` takes: compiling cannot be interrupted.
 const LONGEST_CHUNK: usize = 128 << 10;
@@ -27,8 +30,20 @@ pub(super) struct Host {
     pub(super) scripts: Rc<Scripts>,
     /// JSON.
     pub(super) codec: Codec,
-    /// The time.
-    pub(super) clock: Clock,
+    /// What coroutines yield to us.
+    pub(super) marks: Marks,
+}
+
+impl Host {
+    /// A function that does something for the job that calls it.
+    fn function<A, R>(&self, lua: &Lua, f: impl Fn(&Lua, &Running, A) -> mlua::Result<R> + 'static) -> mlua::Result<Function>
+    where
+        A: FromLuaMulti,
+        R: IntoLuaMulti,
+    {
+        let watch = Rc::clone(&self.watch);
+        lua.create_function(move |lua, arguments| f(lua, &*watch.job()?, arguments))
+    }
 }
 
 type Answer = mlua::Result<(Option<String>, Value)>;
@@ -47,6 +62,8 @@ pub(super) fn table(lua: &Lua, host: &Host) -> mlua::Result<Table> {
     endings(lua, &table)?;
     json(lua, &table, host)?;
     chunks(lua, &table, host)?;
+    waiting::fill(lua, &table, host)?;
+    table.set("declared", host.function(lua, |_, job, (table, params)| declare(job, &table, &params))?)?;
     table.set("log", {
         let watch = Rc::clone(&host.watch);
         lua.create_function(move |_, (level, message): (LuaString, LuaString)| {
@@ -67,12 +84,27 @@ pub(super) fn table(lua: &Lua, host: &Host) -> mlua::Result<Table> {
         })?
     })?;
     table.set("find", lua.create_function(find)?)?;
-    table.set("now", {
-        let clock = host.clock.clone();
-        lua.create_function(move |_, ()| Ok(clock.now().as_millis().div_euclid(1_000)))?
-    })?;
+    table.set("now", host.function(lua, |_, job, ()| Ok(job.now().as_millis().div_euclid(1_000)))?)?;
     table.set("is_integer", lua.create_function(|_, value: Value| Ok(value.as_userdata().is_some_and(|data| data.is::<Integer>())))?)?;
     Ok(table)
+}
+
+/// The function of a script whose file returns a table about itself; its settings hold from here on.
+fn declare(job: &Running, table: &Table, params: &Value) -> mlua::Result<Option<Function>> {
+    if !declared::is_declaration(table)? {
+        return Ok(None);
+    }
+    match declared::read(table, params)? {
+        Ok(Declared { run, timeout, cpu }) => {
+            timeout.into_iter().for_each(|timeout| job.limit_time(timeout));
+            cpu.into_iter().for_each(|cpu| job.limit_cpu(cpu));
+            Ok(Some(run))
+        }
+        Err(why) => {
+            *job.fault.borrow_mut() = Some(Fault::Permanent(why.clone()));
+            Err(mlua::Error::runtime(why))
+        }
+    }
 }
 
 fn level_of(name: &[u8]) -> Level {
@@ -103,8 +135,7 @@ fn limits(lua: &Lua, table: &Table, watch: &Rc<Watch>) -> mlua::Result<()> {
     table.set("failed", {
         let watch = Rc::clone(watch);
         lua.create_function(move |lua, error: Value| {
-            let fault = Fault::raised(lua, &error);
-            *watch.job()?.fault.borrow_mut() = Some(fault);
+            watch.job()?.fault.borrow_mut().get_or_insert_with(|| Fault::raised(lua, &error));
             Ok(error)
         })?
     })
