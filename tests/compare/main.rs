@@ -31,7 +31,7 @@ Examples:
   compare --only goworker --worker sleep:1-200 --slots 10,100,1000 --jobs 20000 --no-latency
   compare --limits redis                                    what the machine gives to anybody
 
-A system that cannot be had here is left out with a word. Ends with 1 if a row went wrong."
+A system that cannot be had here is left out with a word. Ends with 1 if a row went wrong, and with 2 if nothing could be measured."
 )]
 struct Arguments {
     /// How often each row is measured; the table shows medians
@@ -156,8 +156,14 @@ async fn measured(arguments: Arguments) -> Result<(String, bool)> {
     Ok((measuring.await.context("measuring the limits")??, true))
 }
 
-fn main() -> Result<ExitCode> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    run(Arguments::parse()).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::from(2)
+    })
+}
+
+fn run(arguments: Arguments) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let ended = runtime.block_on(async {
         tokio::select! {

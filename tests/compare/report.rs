@@ -112,11 +112,17 @@ pub(crate) fn render(rows: &[Row], skipped: &[String], runs: usize, format: Form
 /// A table whose first column is text, and whose others are numbers.
 pub(crate) fn table<'a>(head: impl IntoIterator<Item = &'a str>, rows: Vec<Vec<String>>, format: Format) -> String {
     let mut table = Table::new();
-    table.load_style(if let Format::Markdown = format { presets::ASCII_MARKDOWN } else { presets::NOTHING });
+    let is_page = matches!(format, Format::Markdown);
+    table.load_style(if is_page { presets::ASCII_MARKDOWN } else { presets::NOTHING });
     table.set_header(head.into_iter().map(str::to_owned).collect::<Vec<_>>());
     table.add_rows(rows);
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
+    for (index, column) in table.column_iter_mut().enumerate() {
+        if !is_page {
+            column.set_padding((0, 2));
+        }
+        if index > 0 {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
     }
     table.trim_fmt()
 }

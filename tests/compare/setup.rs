@@ -22,7 +22,8 @@ pub(crate) struct Ready {
 impl Ready {
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.words[0]);
-        command.args(&self.words[1..]).env("NODE_PATH", &self.packages);
+        // A driver that panics says so in a line.
+        command.args(&self.words[1..]).env("NODE_PATH", &self.packages).env("RUST_BACKTRACE", "0");
         command
     }
 }
