@@ -53,13 +53,12 @@ const fn system(name: &'static str, driver: Driver, store: Store, jobs: u64) -> 
     System { name, driver, store, jobs }
 }
 
-const SYSTEMS: [System; 10] = [
+const SYSTEMS: [System; 9] = [
     system("goworker-memory", Driver::Goworker("memory", "noop"), Store::Process, 200_000),
     system("goworker-memory-lua", Driver::Goworker("memory", "lua"), Store::Process, 200_000),
     system("goworker-sqlite", Driver::Goworker("sqlite", "noop"), Store::File, 200_000),
     system("goworker-sqlite-lua", Driver::Goworker("sqlite", "lua"), Store::File, 200_000),
     system("effectum", Driver::Crate("effectum"), Store::OwnFile, 20_000),
-    system("apalis-sqlite", Driver::Crate("apalis-sqlite"), Store::File, 20_000),
     system("goworker-redis", Driver::Goworker("redis", "noop"), Store::Redis, 200_000),
     system("goworker-redis-lua", Driver::Goworker("redis", "lua"), Store::Redis, 200_000),
     system("chasquimq", Driver::Crate("chasquimq"), Store::NewRedis, 200_000),

@@ -104,6 +104,12 @@ pub(crate) fn ready() {
     tell("READY");
 }
 
+/// A system has given up: the process ends at once, whatever waits in it.
+pub(crate) fn fail(why: impl std::fmt::Debug) -> ! {
+    eprintln!("the worker has ended: {why:?}");
+    std::process::exit(1)
+}
+
 /// Waits until so many jobs have begun, or until none has for long after the first.
 pub(crate) fn wait_for(jobs: usize) {
     let mut last = (0, Instant::now());

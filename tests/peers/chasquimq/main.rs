@@ -53,13 +53,14 @@ async fn feed(rate: f64, jobs: usize) {
 async fn work(slots: usize, jobs: usize) {
     let config = ConsumerConfig { queue_name: "jobs".to_owned(), concurrency: slots, events_enabled: false, ..Default::default() };
     let consumer = Consumer::<Params>::new(url(), config);
-    tokio::spawn(consumer.run(
+    let run = tokio::spawn(consumer.run(
         |job| async move {
             driver::began(job.payload.sent);
             Ok(Bytes::new())
         },
         CancellationToken::new(),
     ));
+    tokio::spawn(async move { driver::fail(run.await) });
     driver::ready();
     tokio::task::spawn_blocking(move || driver::wait_for(jobs)).await.expect("it waits");
     driver::tell_seen("");
