@@ -1,56 +1,142 @@
 //! goworker as one of several job systems that are measured side by side: the same work, one process after the other.
 //!
 //! ```text
-//! peer QUEUE WORKER enqueue N        puts N jobs into the queue, by calls of 1,000
-//! peer QUEUE WORKER work SLOTS N     runs N jobs, and tells when the first and the last one began
-//! peer QUEUE WORKER lat SLOTS N      runs N jobs that `feed` sends, and tells how long each waited
-//! peer QUEUE WORKER feed RATE SECS   sends RATE jobs a second
+//! peer QUEUE WORKER enqueue N | work SLOTS N | lat SLOTS N | feed RATE SECS | both SLOTS N
 //! ```
 //!
-//! QUEUE is `redis` (the port is in `PEER_REDIS_PORT`) or `sqlite` (the folder is in `PEER_DIR`); WORKER is `noop`, a native worker, or
-//! `lua`, a script that does nothing. Prints `READY` when it takes jobs, and `RESULT` with JSON in the end.
+//! `peers/driver.rs` tells what these do. QUEUE is `redis` (the port is in `PEER_REDIS_PORT`), `sqlite` (the folder is in
+//! `PEER_DIR`) or `memory`, which has `both` and a `lat` that feeds itself. WORKER is
+//!
+//! ```text
+//! noop              a native worker
+//! lua               a script that does nothing; in `lat` it writes one line of log, whose time is when it began
+//! sleep:LOW-HIGH    a native worker, and jobs of so many milliseconds, the same ones in each run
+//! mixed             the same, 1 of 100 jobs taking 200 ms, and the others no time
+//! ```
+//!
+//! `work` tells how many jobs were `waiting` besides, and as `n` how many were done.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that goes wrong may say so in any way")]
 
+use std::fmt::Debug;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use goworker::config::Config;
 use goworker::manager::{Manager, Options, Stop};
-use goworker::{Client, Context, Ids, Job, Output, Params, Registry, WorkResult, Worker, worker};
+use goworker::{Client, Context, Ids, Job, Output, Params, QueueHandle, Registry, State, WorkResult, Worker, worker};
 use serde_json::json;
 use tokio::runtime::{Builder, Runtime};
+use tracing::field::{Field, Visit};
+use tracing_subscriber::layer::{Context as LayerContext, Layer, SubscriberExt};
 
-static COUNT: AtomicU64 = AtomicU64::new(0);
-static FIRST: Mutex<f64> = Mutex::new(0.0);
-static LAST: Mutex<f64> = Mutex::new(0.0);
-static WAITS: Mutex<Vec<f64>> = Mutex::new(Vec::new());
+#[path = "peers/driver.rs"]
+mod driver;
+use driver::Mode;
 
-/// Notes when it runs, and how long its job waited if that tells when it was sent.
+const USAGE: &str =
+    "peer memory|sqlite|redis noop|lua|sleep:LOW-HIGH|mixed enqueue N | work SLOTS N | lat SLOTS N | feed RATE SECS | both SLOTS N";
+/// So that jobs take the same times in each run.
+const SEED: u64 = 1;
+
+/// Notes when its jobs begin, and lets them take the time that they are to take.
 #[worker]
 #[derive(Debug)]
 pub struct Measured {}
 
 impl Worker for Measured {
     async fn work(&self, job: &Job, _: &Context) -> WorkResult {
-        let began = now();
-        let sent = job.params::<serde_json::Value>()?["sent"].as_f64().unwrap_or(0.0);
-        if COUNT.fetch_add(1, Ordering::Relaxed) == 0 {
-            *FIRST.lock().unwrap() = began;
-        }
-        *LAST.lock().unwrap() = began;
-        if sent > 0.0 {
-            WAITS.lock().unwrap().push((began - sent) * 1_000.0);
+        let params = job.params::<serde_json::Value>()?;
+        driver::began(params["sent"].as_f64().unwrap_or(0.0));
+        if let Some(milliseconds) = params["sleep"].as_u64() {
+            tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+            driver::ended();
         }
         Ok(Output::none())
     }
 }
 
-fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
+/// Hears when scripts begin: each logs when its job was sent.
+struct Listener;
+
+impl<S: tracing::Subscriber> Layer<S> for Listener {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>, _: LayerContext<'_, S>) -> bool {
+        metadata.target() == "goworker::job"
+    }
+
+    fn on_event(&self, event: &tracing::Event<'_>, _: LayerContext<'_, S>) {
+        event.record(&mut Sent);
+    }
+}
+
+struct Sent;
+
+impl Visit for Sent {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        // The manager tells of jobs, too.
+        if field.name() == "message"
+            && let Some(sent) = format!("{value:?}").strip_prefix("sent ")
+        {
+            driver::began(sent.parse().unwrap());
+        }
+    }
+}
+
+/// What runs the jobs, and how long they take.
+#[derive(Debug, Clone, Copy)]
+enum Load {
+    Noop,
+    Lua,
+    Sleep { low: u64, high: u64 },
+    Mixed,
+}
+
+impl Load {
+    fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "noop" => Load::Noop,
+            "lua" => Load::Lua,
+            "mixed" => Load::Mixed,
+            _ => {
+                let (low, high) = word.strip_prefix("sleep:")?.split_once('-')?;
+                let (low, high) = (low.parse().ok()?, high.parse().ok()?);
+                if low > high {
+                    return None;
+                }
+                Load::Sleep { low, high }
+            }
+        })
+    }
+
+    /// For how many milliseconds the next job sleeps.
+    fn sleep(self, random: &mut fastrand::Rng) -> Option<u64> {
+        match self {
+            Load::Noop | Load::Lua => None,
+            Load::Sleep { low, high } => Some(random.u64(low..=high)),
+            Load::Mixed => (random.u8(0..100) == 0).then_some(200),
+        }
+    }
+
+    /// So many jobs that nobody waits for.
+    fn jobs(self, jobs: usize) -> Vec<Job> {
+        let (ids, mut random) = (Ids::system(), fastrand::Rng::with_seed(SEED));
+        (0..jobs).map(|_| self.job(&ids, 0.0, self.sleep(&mut random))).collect()
+    }
+
+    fn job(self, ids: &Ids, sent: f64, sleep: Option<u64>) -> Job {
+        let mut params = json!({ "sent": sent, "text": driver::text() });
+        if let Some(milliseconds) = sleep {
+            params["sleep"] = milliseconds.into();
+        }
+        let (job_type, name) = match self {
+            Load::Lua if sent > 0.0 => ("lua", "timed"),
+            Load::Lua => ("lua", "noop"),
+            _ => ("noop", "noop"),
+        };
+        Job { name: name.to_owned(), params: Params::of(&params).unwrap(), ..Job::new(ids.next(), job_type) }
+    }
 }
 
 /// The configuration, in the folder that the runner gives.
@@ -59,20 +145,17 @@ fn config(queue: &str, slots: usize) -> (PathBuf, String) {
     let folder = PathBuf::from(variable("PEER_DIR", "."));
     fs::create_dir_all(folder.join("scripts")).unwrap();
     fs::write(folder.join("scripts/noop.lua"), "return function() end").unwrap();
+    fs::write(folder.join("scripts/timed.lua"), "return function(job) log.info(\"sent \" .. job.params.sent) end").unwrap();
     let entry = match queue {
         "redis" => format!("redis(url: \"redis://127.0.0.1:{}\")", variable("PEER_REDIS_PORT", "6379")),
         "sqlite" => "sqlite(path: \"peer.db\")".to_owned(),
-        other => panic!("`{other}` is no queue that is measured; there are `redis` and `sqlite`"),
+        "memory" => "memory()".to_owned(),
+        other => panic!("`{other}` is no queue that is measured; {USAGE}"),
     };
     let text = format!(
         "(providers: {{ \"jobs\": {entry} }}, workers: {{ \"noop\": measured(concurrency: {slots}), \"lua\": lua(concurrency: {slots}) }})"
     );
     (folder.join("peer.ron"), text)
-}
-
-fn job(ids: &Ids, job_type: &str, sent: f64) -> Job {
-    let params = Params::of(&json!({ "sent": sent, "text": "x".repeat(60) })).unwrap();
-    Job { name: "noop".to_owned(), params, ..Job::new(ids.next(), job_type) }
 }
 
 /// The runtimes of the daemon: one for the manager, one for job code.
@@ -81,85 +164,103 @@ fn runtimes() -> (Runtime, Runtime) {
 }
 
 async fn client(queue: &str) -> Client {
+    assert_ne!(queue, "memory", "a queue in memory has one process only; there are `both` and `lat`");
     let (path, text) = config(queue, 1);
     fs::write(&path, text).unwrap();
     Client::open(&path).await.unwrap()
 }
 
-fn enqueue(queue: &str, job_type: &str, jobs: usize) {
-    let (control, _work) = runtimes();
-    control.block_on(async {
-        let client = client(queue).await;
-        let all: Vec<Job> = (0..jobs).map(|_| job(&Ids::system(), job_type, 0.0)).collect();
-        let began = Instant::now();
-        client.enqueue_all(all).await.unwrap();
-        println!("RESULT {{\"n\":{jobs},\"secs\":{:.6}}}", began.elapsed().as_secs_f64());
-    });
+async fn enqueue(queue: &str, load: Load, jobs: usize) {
+    let client = client(queue).await;
+    let all = load.jobs(jobs);
+    let began = Instant::now();
+    client.enqueue_all(all).await.unwrap();
+    driver::tell_sent(jobs, began);
 }
 
-fn feed(queue: &str, job_type: &str, rate: f64, seconds: f64) {
-    let (control, _work) = runtimes();
-    control.block_on(async {
-        let (client, ids) = (client(queue).await, Ids::system());
-        let mut tick = tokio::time::interval(Duration::from_secs_f64(1.0 / rate));
-        let jobs = (rate * seconds) as usize;
-        for _ in 0..jobs {
-            tick.tick().await;
-            client.enqueue(job(&ids, job_type, now())).await.unwrap();
-        }
-        println!("RESULT {{\"n\":{jobs},\"secs\":{seconds}}}");
-    });
+async fn feed(queue: &str, load: Load, rate: f64, jobs: usize) {
+    let (client, ids, began) = (client(queue).await, Ids::system(), Instant::now());
+    for number in 0..jobs {
+        tokio::time::sleep(driver::pause_before(number, rate, began)).await;
+        client.enqueue(load.job(&ids, driver::now(), None)).await.unwrap();
+    }
+    driver::tell_sent(jobs, began);
 }
 
-/// Runs jobs until there were as many as are wanted.
-fn work(queue: &str, job_type: &str, slots: usize, jobs: u64, until_idle: bool) {
+async fn feed_itself(queue: QueueHandle, load: Load, jobs: usize) {
+    tokio::task::spawn_blocking(driver::end_of_input).await.unwrap();
+    let (ids, began) = (Ids::system(), Instant::now());
+    for number in 0..jobs {
+        tokio::time::sleep(driver::pause_before(number, driver::RATE, began)).await;
+        queue.enqueue(&[Arc::new(load.job(&ids, driver::now(), None))], None).await.unwrap();
+    }
+}
+
+/// How long it took to put jobs into the queue of a manager that does not run yet.
+async fn fill(queue: &QueueHandle, load: Load, jobs: usize) -> Duration {
+    let all: Vec<_> = load.jobs(jobs).into_iter().map(Arc::new).collect();
+    let began = Instant::now();
+    for bulk in all.chunks(driver::BULK) {
+        queue.enqueue(bulk, None).await.unwrap();
+    }
+    began.elapsed()
+}
+
+/// Runs jobs: those that are there, or in `lat` as many as are wanted.
+fn work(queue: &str, load: Load, mode: Mode) {
+    let (Mode::Work { slots, jobs } | Mode::Both { slots, jobs } | Mode::Latency { slots, jobs }) = mode else { unreachable!() };
     let (control, work) = runtimes();
+    let until_idle = !matches!(mode, Mode::Latency { .. });
+    if matches!(load, Load::Lua) && !until_idle {
+        tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Listener)).unwrap();
+    }
     let (path, text) = config(queue, slots);
     let config = Config::parse(&text, &path, &Registry::linked()).unwrap_or_else(|report| panic!("{}", report.render(false))).config;
     let options = Options { until_idle, ..Options::new(work.handle().clone()) };
-    let (began, ended) = control.block_on(async {
+    let (mut more, stop) = (String::new(), Stop::new());
+    let (began, summary) = control.block_on(async {
         let manager = Manager::start(config, options).await.unwrap();
-        println!("READY");
-        let (stop, began) = (Stop::new(), now());
-        let watch = {
+        let handle = manager.queues()["jobs"].clone();
+        if matches!(mode, Mode::Both { .. }) {
+            more = format!(",\"secs\":{:.6}", fill(&handle, load, jobs).await.as_secs_f64());
+        }
+        let ready =
+            handle.stats().await.unwrap().counts.iter().filter(|count| count.state == State::Ready).map(|count| count.jobs).sum::<u64>();
+        more.push_str(&format!(",\"waiting\":{ready}"));
+        driver::ready();
+        if !until_idle {
+            if queue == "memory" {
+                work.spawn(feed_itself(handle, load, jobs));
+            }
             let stop = stop.clone();
-            work.spawn(async move {
-                while COUNT.load(Ordering::Relaxed) < jobs {
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
+            // Nobody waits for this thread, so a panic elsewhere ends the process.
+            std::thread::spawn(move || {
+                driver::wait_for(jobs);
                 stop.request();
-            })
-        };
-        manager.run(&stop).await;
-        watch.abort();
-        (began, now())
+            });
+        }
+        (driver::now(), manager.run(&stop).await)
     });
+    let ended = driver::now();
     work.shutdown_background();
-    // Scripts cannot tell when they ran: of them the whole run counts.
-    let is_native = job_type == "noop";
-    let ran = if is_native { COUNT.load(Ordering::Relaxed) } else { jobs };
-    let (first, last) = if is_native { (*FIRST.lock().unwrap(), *LAST.lock().unwrap()) } else { (began, ended) };
-    let mut waits = WAITS.lock().unwrap().clone();
-    waits.sort_by(f64::total_cmp);
-    let quantile = |share: f64| waits.get(((share * waits.len() as f64) as usize).min(waits.len().saturating_sub(1)));
-    let told: Vec<String> = [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)]
-        .iter()
-        .filter_map(|(name, share)| Some(format!(",\"{name}\":{:.4}", quantile(*share)?)))
-        .collect();
-    println!("RESULT {{\"n\":{ran},\"first\":{first:.6},\"last\":{last:.6}{}}}", told.concat());
+    let done = summary.stats.total().done as usize;
+    let are_seen = !(until_idle && matches!(load, Load::Lua));
+    assert!(!are_seen || done == driver::seen(), "{done} jobs were done, and {} were seen to begin", driver::seen());
+    // A script that does nothing does not tell when it ran: of such jobs the whole run counts.
+    if are_seen {
+        driver::tell_seen(&more);
+    } else {
+        driver::tell_ran(done, began, ended, &more);
+    }
 }
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [queue, job_type, mode, x, rest @ ..] = arguments.as_slice() else {
-        panic!("peer QUEUE WORKER enqueue N | work SLOTS N | lat SLOTS N | feed RATE SECS");
-    };
-    let y = rest.first().map(String::as_str).unwrap_or_default();
-    match mode.as_str() {
-        "enqueue" => enqueue(queue, job_type, x.parse().unwrap()),
-        "work" => work(queue, job_type, x.parse().unwrap(), y.parse().unwrap(), true),
-        "lat" => work(queue, job_type, x.parse().unwrap(), y.parse().unwrap(), false),
-        "feed" => feed(queue, job_type, x.parse().unwrap(), y.parse().unwrap()),
-        other => panic!("`{other}` is no mode"),
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let [queue, load, rest @ ..] = words.as_slice() else { panic!("{USAGE}") };
+    let load = Load::parse(load).unwrap_or_else(|| panic!("`{load}` is no worker; {USAGE}"));
+    match Mode::parse(rest).unwrap_or_else(|| panic!("{USAGE}")) {
+        Mode::Enqueue { jobs } => runtimes().0.block_on(enqueue(queue, load, jobs)),
+        Mode::Feed { rate, jobs } => runtimes().0.block_on(feed(queue, load, rate, jobs)),
+        mode => work(queue, load, mode),
     }
 }

@@ -6,6 +6,7 @@ mod admin;
 mod architecture;
 mod client;
 mod command_line;
+mod compare;
 mod config;
 mod configs;
 mod crashes;
