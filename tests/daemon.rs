@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -77,9 +78,9 @@ impl Sandbox {
     pub fn start<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Daemon {
         let mut child =
             self.command(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
-        let talk = heard(child.stderr.take().expect("it is piped"));
-        let output = heard(child.stdout.take().expect("it is piped"));
-        Daemon { child, talk, output }
+        let (talk, hears_talk) = heard(child.stderr.take().expect("it is piped"));
+        let (output, hears_output) = heard(child.stdout.take().expect("it is piped"));
+        Daemon { child, talk, output, listeners: [hears_talk, hears_output] }
     }
 
     fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
@@ -96,20 +97,21 @@ pub struct Daemon {
     child: Child,
     talk: Arc<Mutex<String>>,
     output: Arc<Mutex<String>>,
+    listeners: [JoinHandle<()>; 2],
 }
 
-/// What a stream brings, as it comes.
-fn heard(stream: impl Read + Send + 'static) -> Arc<Mutex<String>> {
+/// What a stream brings, as it comes, and who listens to it.
+fn heard(stream: impl Read + Send + 'static) -> (Arc<Mutex<String>>, JoinHandle<()>) {
     let heard = Arc::new(Mutex::new(String::new()));
     let listener = Arc::clone(&heard);
-    std::thread::spawn(move || {
+    let listening = std::thread::spawn(move || {
         for line in BufReader::new(stream).lines().map_while(Result::ok) {
             let mut heard = listener.lock().expect("nobody panics with it");
             heard.push_str(&line);
             heard.push('\n');
         }
     });
-    heard
+    (heard, listening)
 }
 
 impl Daemon {
@@ -177,11 +179,21 @@ impl Daemon {
         let began = Instant::now();
         while began.elapsed() < at_most {
             if let Some(status) = self.child.try_wait().expect("it can be waited for") {
-                return (status.code(), began.elapsed());
+                let took = began.elapsed();
+                self.hear_the_rest();
+                return (status.code(), took);
             }
             std::thread::sleep(Duration::from_millis(5));
         }
         panic!("it did not end within {at_most:?}; it said:\n{}", self.talk());
+    }
+
+    /// Waits for the last that it has said. A child of its own may go on holding the streams, so not for long.
+    fn hear_the_rest(&self) {
+        let began = Instant::now();
+        while self.listeners.iter().any(|listener| !listener.is_finished()) && began.elapsed() < Duration::from_secs(5) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Whether it still runs.

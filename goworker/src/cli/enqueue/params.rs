@@ -71,7 +71,8 @@ impl Schema {
                 };
                 unexpected.iter().map(unknown).collect()
             }
-            _ => vec![format!("`{place}`: {error}")],
+            // The place tells enough. A value may be a secret, and what is told here goes into logs.
+            _ => vec![format!("`{place}`: {}", error.masked_with("this"))],
         }
     }
 
