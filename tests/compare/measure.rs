@@ -1,6 +1,5 @@
 //! One measurement: a system with nothing in it, then jobs that wait, or jobs that come one by one.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -68,7 +67,7 @@ impl Stage {
     fn set(subject: &Subject) -> Result<Self> {
         // Not in the system's folder for temporary files, which may be in memory, where a sync costs nothing.
         let folder = TempDir::new_in(target()?).context("a folder for files")?;
-        let options = match subject.driver.module.as_ref().map(PathBuf::as_path) {
+        let options = match subject.driver.module.as_deref() {
             Some(module) => RedisServer::options().directive(["loadmodule", &module.to_string_lossy()]),
             None => RedisServer::options(),
         };
