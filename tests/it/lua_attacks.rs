@@ -13,7 +13,7 @@ use crate::BINARY;
 const LIMIT: Duration = Duration::from_millis(300);
 /// What is promised, and what a test on a busy machine asks for.
 const PROMISED: Duration = Duration::from_millis(100);
-const SLACK: Duration = Duration::from_secs(3);
+const SLACK: Duration = Duration::from_secs(10);
 
 /// How an attack ends.
 enum End {
@@ -171,7 +171,7 @@ fn no_attack_outlives_its_limits_or_hurts_the_next_job() {
         if !as_expected {
             wrong.push(format!("{name}: {} {}", reply.status, reply.body));
         }
-        if late >= SLACK {
+        if is_timed && late >= SLACK {
             wrong.push(format!("{name} ended {late:?} after its limit"));
         }
         if is_timed {
