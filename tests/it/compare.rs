@@ -5,6 +5,8 @@ use std::time::Duration;
 use goworker_tests::daemon::{Sandbox, wait_until};
 use serde_json::Value;
 
+use crate::command_line::repository;
+
 const COMPARE: &str = env!("CARGO_BIN_EXE_compare");
 
 /// The runner, with files for temporary use in its own folder: so it waits for no other one on this machine.
@@ -95,6 +97,22 @@ fn what_cannot_be_measured_is_told() {
         format!("{}: {code:?}\n{talk}", mistake.join(" "))
     });
     insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn the_page_names_options_and_systems_that_there_are() {
+    let page = std::fs::read_to_string(repository().join("goworker/docs/compared.md")).unwrap();
+    let (help, _, _) = run(&["--help"]);
+    let commands: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("    compare ")).collect();
+    assert!(commands.len() > 4, "{commands:?}");
+    for option in commands.iter().flat_map(|command| command.split_whitespace()).filter(|word| word.starts_with("--")) {
+        assert!(help.contains(option), "there is no {option}");
+    }
+    let (_, told, _) = run(&["--only", "nobody"]);
+    let chosen = commands.iter().filter_map(|command| command.split_once("--only ")).map(|(_, rest)| rest.split(' ').next().unwrap());
+    for system in chosen.flat_map(|names| names.split(',')) {
+        assert!(told.contains(system), "there is no {system}: {told}");
+    }
 }
 
 #[test]

